@@ -1,0 +1,183 @@
+"""From a configuration to a network: every part is resolved, checked against its neighbours, and wired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import torch
+
+from srzoo import options
+from srzoo.config import ModelConfig, PartConfig
+from srzoo.contracts import Decoder, Discriminator, Encoder, Latent, Part, PreEncoder, Upscaler
+from srzoo.errors import AssemblyError, BrokenPluginError, SrzooError
+from srzoo.model import SRModel, WholeModel
+from srzoo.registry import REGISTRY, Registry, ResolvedPart
+from srzoo.spec import Spec, common_multiple
+
+PartType = TypeVar("PartType", bound=Part)
+
+RGB = Spec(3)
+"""The LR image."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A part that was looked up, with all its options written out."""
+
+    kind: str
+    part: ResolvedPart
+    options: dict[str, Any]
+
+    @property
+    def owner(self) -> str:
+        """How messages name it."""
+        return f"{self.kind.replace('_', '-')} {self.part.ref.qualified}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One table, as `srzoo.config.PartConfig` reads it."""
+        return {"name": self.part.ref.qualified, **self.options}
+
+
+def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> Chosen:
+    """Look a part up and check its options, without constructing it.
+
+    Raises:
+        PartNotFoundError: No distribution offers it.
+        OptionError: An option is unknown or out of range.
+    """
+    part = (registry or REGISTRY).resolve(kind, config.name)
+    given = dict(config.options)
+    if part.variant is not None:
+        given["variant"] = part.variant
+    return Chosen(kind, part, options.resolve(part.ref.load(), given, f"{kind} {part.ref.qualified}"))
+
+
+@contextmanager
+def _seeded(seed: int, kind: str, device: torch.device) -> Iterator[None]:
+    """Initial weights that depend on the seed and the kind of part, and leave the global generators alone."""
+    with torch.random.fork_rng(devices=[]), device:
+        torch.manual_seed(seed * 1_000_003 + sum(kind.encode()))
+        yield
+
+
+def _construct(chosen: Chosen, base: type[PartType], seed: int, device: torch.device, *given: Any) -> PartType:
+    try:
+        with _seeded(seed, chosen.kind, device):
+            cls = chosen.part.ref.load()
+            part = cls(*given, **options.construct_kwargs(cls, chosen.options, chosen.owner))
+    except SrzooError:
+        raise
+    except Exception as error:
+        offered = ", ".join(str(each) for each in given)
+        raise BrokenPluginError(
+            f"{chosen.owner} could not be built from ({offered}): {type(error).__name__}: {error}"
+        ) from error
+    assert isinstance(part, base)
+    return part
+
+
+def _declared(chosen: Chosen, part: Part, attribute: str) -> Any:
+    value = getattr(part, attribute, None)
+    if value is None or value == ():
+        raise BrokenPluginError(f"{chosen.owner} does not declare {attribute}")
+    return value
+
+
+def _check_strides(first: Spec, specs: tuple[Spec, ...], pre: Chosen, encoder: Chosen) -> None:
+    strides = [first.stride, *(spec.stride for spec in specs)]
+    if first.stride < 1:
+        raise AssemblyError(f"{pre.owner} offers {first}; the first features need a stride of at least 1")
+    if strides != sorted(strides):
+        raise AssemblyError(
+            f"{encoder.owner} offers strides {', '.join(map(str, strides[1:]))} behind {pre.owner}'s {strides[0]}; "
+            "they must go from fine to deep"
+        )
+
+
+def build_model(
+    config: ModelConfig, *, seed: int = 0, device: torch.device | str = "cpu", registry: Registry | None = None
+) -> SRModel:
+    """Assemble a network with fresh weights.
+
+    Args:
+        config: Which parts, with which options.
+        seed: Seed of the initial weights.
+        device: Where to make them; ``"meta"`` checks every seam without a single tensor.
+        registry: Where to look parts up.
+
+    Raises:
+        PartNotFoundError: A part is not installed.
+        OptionError: An option is unknown or out of range.
+        AssemblyError: Two parts do not fit.
+        BrokenPluginError: A part cannot be imported or constructed.
+    """
+    device = torch.device(device)
+    kinds = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
+    chosen = {kind: choose(kind, getattr(config, kind), registry) for kind in kinds}
+    target = Spec(3, Fraction(1, config.scale))
+
+    pre_encoder = _construct(chosen["pre_encoder"], PreEncoder, seed, device, RGB)
+    first: Spec = _declared(chosen["pre_encoder"], pre_encoder, "out_spec")
+    encoder = _construct(chosen["encoder"], Encoder, seed, device, first)
+    specs: tuple[Spec, ...] = _declared(chosen["encoder"], encoder, "out_specs")
+    _check_strides(first, specs, chosen["pre_encoder"], chosen["encoder"])
+    latent = _construct(chosen["latent"], Latent, seed, device, specs[-1], target)
+    bottleneck: Spec = _declared(chosen["latent"], latent, "out_spec")
+    handed = (first, *specs[:-1], bottleneck) if config.skips else (bottleneck,)
+    decoder = _construct(chosen["decoder"], Decoder, seed, device, handed, target)
+
+    base = choose("upscaler", config.base, registry) if config.base else None
+    resolved = {
+        "scale": config.scale,
+        "skips": config.skips,
+        "base": base.to_dict() if base else "none",
+        **{kind: chosen[kind].to_dict() for kind in kinds},
+    }
+    needed = [
+        *(spec.stride for spec in (first, *specs, bottleneck)),
+        pre_encoder.multiple_of,
+        encoder.multiple_of * first.stride,
+        latent.multiple_of * specs[-1].stride,
+        decoder.multiple_of * bottleneck.stride,
+    ]
+    return SRModel(
+        resolved,
+        pre_encoder=pre_encoder,
+        encoder=encoder,
+        latent=latent,
+        decoder=decoder,
+        base=_construct(base, Upscaler, seed, device, config.scale) if base else None,
+        multiple=common_multiple(needed),
+    )
+
+
+def build_discriminator(
+    config: ModelConfig, *, seed: int = 0, device: torch.device | str = "cpu", registry: Registry | None = None
+) -> Discriminator:
+    """The discriminator that ``config`` names, with fresh weights; raises as `build_model` does."""
+    chosen = choose("discriminator", config.discriminator, registry)
+    return _construct(chosen, Discriminator, seed, torch.device(device), Spec(3, Fraction(1, config.scale)))
+
+
+def build_upscaler(name: str, scale: int | None = None, *, registry: Registry | None = None, **given: Any) -> WholeModel:
+    """A whole upscaler by name, such as ``bicubic``.
+
+    Args:
+        name: Its name in the registry.
+        scale: Enlargement factor; None where the upscaler says its own.
+        registry: Where to look it up.
+        **given: Options.
+
+    Raises:
+        AssemblyError: It enlarges by another factor than ``scale``.
+    """
+    chosen = choose("upscaler", PartConfig(name=name, options=given), registry)
+    upscaler = _construct(chosen, Upscaler, 0, torch.device("cpu"), scale)
+    if scale is not None and upscaler.scale != scale:
+        raise AssemblyError(f"{chosen.owner} enlarges by {upscaler.scale}, not by {scale}")
+    return WholeModel(upscaler, {"scale": upscaler.scale, "upscaler": chosen.to_dict()})
+

@@ -1,0 +1,103 @@
+"""``srzoo build``: parts to a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srzoo.cli.output import json_option, print_json, print_table, warn
+from srzoo.errors import UsageError
+from srzoo.options import parse_assignment
+
+
+def overrides(
+    scale: int | None, skips: bool | None, base: str | None, parts: dict[str, str | None], assignments: tuple[str, ...]
+) -> dict[str, Any]:
+    """What the command line changes in a preset, as `srzoo.config.merge` takes it."""
+    changes: dict[str, Any] = {kind: {"name": name} for kind, name in parts.items() if name is not None}
+    for key, value in (("scale", scale), ("skips", skips), ("base", base)):
+        if value is not None:
+            changes[key] = value
+    for text in assignments:
+        path, value = parse_assignment(text)
+        if len(path) == 1:
+            changes[path[0].replace("-", "_")] = value
+        elif len(path) == 2:
+            changes.setdefault(path[0].replace("-", "_"), {})[path[1].replace("-", "_")] = value
+        else:
+            raise UsageError(f"--set {text}: write PART.OPTION=VALUE, such as encoder.blocks=8")
+    return changes
+
+
+@click.command()
+@click.argument("preset", default="reference")
+@click.option("--pre-encoder", metavar="NAME", help="First features of the LR image.")
+@click.option("--encoder", metavar="NAME", help="Features from fine to deep.")
+@click.option("--latent", metavar="NAME", help="Bottleneck on the deepest features.")
+@click.option("--decoder", metavar="NAME", help="From features to the image.")
+@click.option("--discriminator", metavar="NAME", help="What judges images in training.")
+@click.option("--base", metavar="NAME", help="Upscaler that the network adds to, or none.")
+@click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.")
+@click.option("--skips/--no-skips", default=None, help="Whether the decoder sees the encoder's maps.")
+@click.option("--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the initial weights.")
+@click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,
+              metavar="H W", help="LR size for which MACs are stated.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the (untrained) model as one .safetensors file.")  # fmt: skip
+@json_option
+def build(
+    preset: str,
+    scale: int | None,
+    skips: bool | None,
+    base: str | None,
+    assignments: tuple[str, ...],
+    seed: int,
+    size: tuple[int, int],
+    output: Path | None,
+    as_json: bool,
+    **parts: str | None,
+) -> None:
+    """Assemble a model from parts and report what it is.
+
+    What is not named comes from PRESET, a name from `srzoo list presets` or a TOML file. Naming another part drops the
+    options that the preset gives to the old one. Every seam is checked before a tensor exists.
+
+    \b
+    Examples:
+      srzoo build
+      srzoo build --encoder resnet --decoder attn
+      srzoo build --encoder timm/convnext_atto --scale 2 --set decoder.blocks=4
+      srzoo build ablation-no-skips --seed 1 -o model.safetensors
+    """
+    from srzoo.assembly import build_model
+    from srzoo.config import preset as read_preset
+    from srzoo.summary import summarize
+
+    if output is not None and output.suffix != ".safetensors":
+        raise UsageError(f"{output}: models are written as .safetensors; name the file {output.stem}.safetensors")
+    config = read_preset(preset, overrides(scale, skips, base, parts, assignments))
+    summary = summarize(config, size)
+    if output is not None:
+        from srzoo.checkpoint import save_model
+
+        save_model(build_model(config, seed=seed), output, training_parts=True)
+    if as_json:
+        print_json({"preset": preset, "seed": seed, "output": output, **summary.to_dict()})
+        return
+    rows = [
+        [row.kind.replace("_", "-"), *reversed(row.part.split(":")), row.takes, row.gives, row.parameters, row.macs / 1e9]
+        for row in summary.parts
+    ]
+    rows.append(["generator", None, None, None, None, summary.parameters, summary.macs / 1e9])
+    columns = ("kind", "part", "distribution", "takes", "gives", "parameters", "GMACs")
+    print_table(columns, rows, f"{preset}, x{summary.scale}; GMACs at an LR image of {size[0]}x{size[1]}")
+    click.echo(f"\n{summary.flow}")
+    extra = sum(row.training_parameters for row in summary.parts if row.kind != "discriminator")
+    if extra:
+        click.echo(f"\n{extra} further parameters are used in training only.")
+    if output is not None:
+        click.echo(f"\nwrote {output}")
+        warn(f"{output} is untrained; train it with: srzoo train RECIPE --from {output}")

@@ -1,0 +1,102 @@
+"""``srzoo train``: a recipe to a model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from srzoo.cli.build import overrides
+from srzoo.cli.output import json_option, print_json, warn
+
+if TYPE_CHECKING:
+    from srzoo.train.loop import Report, Run
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--data", metavar="DIR", help="Folder that the recipe's data paths start from.  [default: $SRZOO_DATA]")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Folder of the run.  [default: runs/RECIPE]")  # fmt: skip
+@click.option("--from", "start", type=click.Path(path_type=Path), metavar="FILE",
+              help="Model file to start from in place of fresh weights.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, cuda:1, mps.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
+              help="Change the recipe, such as data.batch=4 or seed=1; repeatable.")  # fmt: skip
+@json_option
+def train(
+    recipe: str,
+    data: str | None,
+    output: Path | None,
+    start: Path | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train a model by a recipe, or go on with a run.
+
+    RECIPE is a name from `srzoo list recipes` or a TOML file. The run's folder receives a checkpoint, ledger.csv with
+    every loss term of every step, and one model file for each stage. Stopping it loses nothing that the last
+    checkpoint holds; --resume goes on from there.
+
+    \b
+    Examples:
+      srzoo train reference --data photos
+      srzoo train reference --data photos --resume
+      srzoo train recipe.toml --data photos --from model.safetensors -o runs/fine
+    """
+    import torch
+
+    from srzoo.train.loop import Run
+    from srzoo.train.recipe import data_folder, load_recipe
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = load_recipe(recipe, overrides(None, None, None, {}, assignments))
+    folder = output or Path("runs") / Path(recipe).stem
+    run = Run(chosen, folder, data_folder(data, os.environ), device=device, start=start)
+    run.begin(resume=resume)
+    for reason in run.photos.skipped:
+        warn(reason)
+    model = _watched(run)
+    if as_json:
+        print_json({"recipe": recipe, "recipe_hash": chosen.hash(), "model": model, "steps": run.progress.step})
+    else:
+        click.echo(f"wrote {model}")
+
+
+def _watched(run: Run) -> Path:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[terms]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, Any] = {}
+
+    def watch(report: Report) -> None:
+        name = report.stage.name
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=report.stage.steps, terms="", completed=report.step - 1)
+        values = dict(report.values)
+        speed = values.pop("images_per_second")
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "learning_rate")
+        bar.update(tasks[name], completed=report.step, terms=f"{speed:.0f} images/s  {shown}")
+        if "val_psnr_y" in values:
+            console.print(f"{name} {report.step}/{report.stage.steps}: validation {values['val_psnr_y']:.3f} dB")
+
+    with bar:
+        return run.run(watch)

@@ -1,0 +1,40 @@
+"""One verdict for each patch."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from srzoo.contracts import Discriminator
+from srzoo.spec import Spec
+
+
+class PatchDiscriminator(Discriminator):
+    """Strided convolutions to a map of logits, one for each overlapping patch.
+
+    Source: the PatchGAN of Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
+    with spectral normalisation (Miyato et al., ICLR 2018) in place of batch normalisation.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        width: Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")] = 32,
+        levels: Annotated[int, Field(ge=1, le=5, description="strided levels; 3 judges patches of 70 pixels")] = 3,
+    ) -> None:
+        super().__init__()
+        self.min_size = 2 ** (levels + 2)
+        self.layers = nn.Sequential(nn.Conv2d(spec.channels, width, 4, 2, 1), nn.LeakyReLU(0.2))
+        channels = width
+        for level in range(1, levels + 1):
+            out = width * 2 ** min(level, 3)
+            stride = 2 if level < levels else 1
+            self.layers.extend([spectral_norm(nn.Conv2d(channels, out, 4, stride, 1)), nn.LeakyReLU(0.2)])
+            channels = out
+        self.layers.append(nn.Conv2d(channels, 1, 4, 1, 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(N, 3, H, W) to logits (N, 1, about H / 2^levels, about W / 2^levels)."""
+        return (self.layers(image * 2 - 1),)

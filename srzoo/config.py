@@ -1,0 +1,171 @@
+"""What a model is made of, as plain data: presets, overrides, and the dictionary inside a model file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
+
+from srzoo.errors import ConfigError
+
+PART_KINDS = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
+"""Kinds that an assembled model names, in the order in which data flows."""
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class PartConfig(BaseModel):
+    """A part by name with the options that differ from its defaults; written as one table, ``name`` first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    """Bare (``resnet``), family (``timm/convnext_tiny``) or qualified (``srzoo:resnet``)."""
+
+    options: dict[str, Any] = {}
+    """Options by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and "options" not in value:
+            return {"name": value.get("name", ""), "options": {k: v for k, v in value.items() if k != "name"}}
+        return value
+
+    @model_serializer
+    def _table(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
+
+def _no_base(value: Any) -> Any:
+    return None if value in ("", "none") else value
+
+
+class ModelConfig(BaseModel):
+    """Everything that decides which network is built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: int = Field(default=4, ge=1, le=16)
+    """Enlargement factor."""
+
+    skips: bool = True
+    """Whether the decoder is handed the pre-encoder's and encoder's maps beside the latent."""
+
+    base: Annotated[PartConfig | None, BeforeValidator(_no_base)] = PartConfig(name="bicubic")
+    """Upscaler whose image the network adds to, or ``"none"``."""
+
+    pre_encoder: PartConfig
+    encoder: PartConfig
+    latent: PartConfig
+    decoder: PartConfig
+    discriminator: PartConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `parse` reads them back."""
+        values = self.model_dump()
+        return {**values, "base": values["base"] or "none"}
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], owner: str = "model configuration") -> ModelConfig:
+        """Check ``values``.
+
+        Raises:
+            ConfigError: A key is unknown or a value has the wrong type; ``owner`` is named.
+        """
+        return checked(cls, {k: v for k, v in values.items() if k not in ("summary", "from")}, owner)
+
+
+def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Checked:
+    """Validate ``values`` into ``model``, with the first mistake as a one-line `ConfigError` that names ``owner``."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = sorted(model.model_fields) if len(first["loc"]) == 1 else []
+            near = get_close_matches(str(first["loc"][-1]), known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else (f"; known: {', '.join(known)}" if known else "")
+            raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
+        raise ConfigError(f"{owner}: {where}: {first['msg']}, got {first.get('input')!r}") from None
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``; tables are merged, but another part's ``name`` drops the old part's options."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, str) and isinstance(value, Mapping) and key in PART_KINDS:
+            old = {"name": old}
+        if isinstance(old, Mapping) and key in PART_KINDS and isinstance(value, str):
+            value = {"name": value}
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            renamed = "name" in value and value["name"] != old.get("name")
+            merged[key] = dict(value) if renamed else merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Raises:
+        ConfigError: The file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def shipped(folder: str) -> dict[str, Path]:
+    """TOML files that srzoo ships in ``presets`` or ``recipes``, by name."""
+    root = Path(str(resources.files("srzoo"))) / folder
+    return {path.stem: path for path in sorted(root.glob("*.toml"))}
+
+
+def read_named(folder: str, name: str) -> dict[str, Any]:
+    """A shipped preset or recipe by name, or the user's by path, with what it is derived ``from`` filled in.
+
+    Raises:
+        ConfigError: There is no such name or file, or files derive from each other in a circle.
+    """
+    return _read_named(folder, name, ())
+
+
+def _read_named(folder: str, name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    kind = folder.removesuffix("s")
+    if name in seen:
+        raise ConfigError(f"{kind} {name!r} derives from itself: {' -> '.join((*seen, name))}")
+    known = shipped(folder)
+    path = known.get(name) or Path(name)
+    if name not in known and path.suffix != ".toml":
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"see `srzoo list {folder}`"
+        raise ConfigError(f"no {kind} is called {name!r}; {hint}")
+    values = read_toml(path)
+    parent = values.pop("from", None)
+    if parent is None:
+        return values
+    return merge(_read_named(folder, str(parent), (*seen, name)), values)
+
+
+def preset(name: str, changes: Mapping[str, Any] | None = None) -> ModelConfig:
+    """The configuration of a shipped preset, or of a TOML file, with ``changes`` on top.
+
+    Raises:
+        ConfigError: There is no such preset, or a change is not valid.
+    """
+    return ModelConfig.parse(merge(read_named("presets", name), changes or {}), f"preset {name!r}")

@@ -1,0 +1,158 @@
+"""The abstract base class of each kind of part, and what flows between parts.
+
+Images are ``(N, C, H, W)`` float RGB in [0, 1]; a part that wants another range shifts inside.
+Positional constructor arguments come from the core; keyword-only parameters are the part's options:
+typed, described (``Annotated[int, Field(ge=1, description="...")]``) and all with defaults.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from srzoo.spec import Spec
+
+CONTRACT_VERSION = 1
+"""Raised whenever a part written for the previous contract would no longer work."""
+
+
+class Gaussian(NamedTuple):
+    """A diagonal normal distribution over a latent map."""
+
+    mean: Tensor
+    """Mean, (N, C, H, W)."""
+
+    log_variance: Tensor
+    """Natural logarithm of the variance, (N, C, H, W)."""
+
+
+class LatentOutput(NamedTuple):
+    """What a latent hands on."""
+
+    z: Tensor
+    """What the decoder sees in place of the deepest features, (N, C, H, W)."""
+
+    prior: tuple[Gaussian, ...] = ()
+    """p(z | LR), one per noise map; empty for a deterministic latent."""
+
+    posterior: tuple[Gaussian, ...] = ()
+    """q(z | LR, HR), one per noise map; empty where HR was not given or is not used."""
+
+    losses: Mapping[str, Tensor] = {}
+    """Further scalar loss terms by name, such as a codebook's commitment."""
+
+
+class Output(NamedTuple):
+    """What an assembled model returns."""
+
+    sr: Tensor
+    """Super-resolved image, (N, 3, scale * H, scale * W), not clamped."""
+
+    prior: tuple[Gaussian, ...] = ()
+    """See `LatentOutput.prior`."""
+
+    posterior: tuple[Gaussian, ...] = ()
+    """See `LatentOutput.posterior`."""
+
+    losses: Mapping[str, Tensor] = {}
+    """See `LatentOutput.losses`."""
+
+
+class Part(nn.Module, ABC):
+    """Anything that can be plugged into a model."""
+
+    multiple_of: int = 1
+    """Height and width at this part's own input must be whole multiples of this."""
+
+    training_only: tuple[str, ...] = ()
+    """Beginnings of the names of weights that only training looks at; model files leave these out."""
+
+
+class PreEncoder(Part):
+    """First features of the LR image. Constructor: ``(spec, *, options)``."""
+
+    out_spec: Spec
+    """What `forward` returns; any stride >= 1."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Map the LR image (N, 3, H, W) to `out_spec`."""
+
+
+class Encoder(Part):
+    """Features from fine to deep. Constructor: ``(spec, *, options)``."""
+
+    out_specs: tuple[Spec, ...]
+    """What `forward` returns, fine to deep; strides may repeat and need not be powers of two."""
+
+    fixed_size: tuple[int, int] | None = None
+    """The only input size (height, width in LR pixels) this encoder takes, or None for any."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Map pre-encoded features to one map per entry of `out_specs`."""
+
+
+class Latent(Part):
+    """A bottleneck on the deepest features. Constructor: ``(spec, target, *, options)``.
+
+    ``spec`` describes the deepest features, ``target`` the HR image.
+    """
+
+    out_spec: Spec
+    """What the decoder is handed."""
+
+    noise_specs: tuple[Spec, ...] = ()
+    """Shapes of the standard normal noise that `forward` takes; empty if deterministic."""
+
+    @abstractmethod
+    def forward(self, features: Tensor, hr: Tensor | None = None, noise: Sequence[Tensor] = ()) -> LatentOutput:
+        """Encode ``features``, with the HR image where a posterior is wanted.
+
+        Args:
+            features: Deepest features, shaped by ``spec``.
+            hr: HR image (N, 3, scale * H, scale * W) in training, None in use.
+            noise: One map per entry of `noise_specs`, already scaled by the temperature; empty means the mean.
+        """
+
+
+class Decoder(Part):
+    """From features and latent to the image. Constructor: ``(specs, target, *, options)``.
+
+    ``specs`` lists the skips from fine to deep and the latent last; it is the latent alone without skips.
+    """
+
+    any_scale: bool = False
+    """True where the weights do not depend on ``target``."""
+
+    @abstractmethod
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Fuse the maps it is handed into an image of exactly ``target``."""
+
+
+class Discriminator(Part):
+    """Real or generated? Constructor: ``(spec, *, options)``, with the spec of the image."""
+
+    min_size: int = 1
+    """Smallest height and width, in HR pixels, that it can judge."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Map images (N, 3, H, W) to one or more maps of logits; positive means real."""
+
+
+class Upscaler(Part):
+    """A whole network that cannot be taken apart. Constructor: ``(scale, *, options)``.
+
+    ``scale`` is None where the upscaler is to say its own; a disagreement is an error.
+    """
+
+    scale: int
+    """Enlargement factor."""
+
+    @abstractmethod
+    def forward(self, lr: Tensor) -> Tensor:
+        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W)."""

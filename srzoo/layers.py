@@ -1,0 +1,220 @@
+"""Building blocks that several parts share: convolutions, residual blocks, and the decoder's ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import log2
+
+import torch
+from torch import Tensor, nn
+
+from srzoo.contracts import Gaussian
+from srzoo.spec import Spec, common_multiple, prime_factors, resampling_steps
+
+UpsamplerFactory = Callable[[int, int, int], nn.Module]
+"""(channels in, channels out, factor) -> a module that enlarges by the factor."""
+
+BlockFactory = Callable[[int, Fraction], nn.Module]
+"""(channels, stride in LR pixels) -> a module that keeps the shape."""
+
+
+def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size at stride 1 and divides a whole multiple by ``stride`` otherwise."""
+    return nn.Conv2d(channels_in, channels_out, 3 if stride <= 2 else 2 * (stride // 2) + 1, stride, max(1, stride // 2))
+
+
+def scale_weights(module: nn.Module, factor: float) -> None:
+    """Multiply the weights of a convolution in place, so that a residual branch starts small."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(factor)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(ReLU(conv(x))), without normalisation.
+
+    Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPRW 2017. The second
+    convolution starts at a tenth of its usual weights in place of that paper's residual scaling.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv3x3(channels, channels)
+        self.second = conv3x3(channels, channels)
+        self.activation = nn.ReLU(inplace=True)
+        scale_weights(self.second, 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x + self.second(self.activation(self.first(x)))
+
+
+def residual_blocks(channels: int, count: int) -> nn.Sequential:
+    """``count`` residual blocks in a row."""
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+class Downsampler(nn.Sequential):
+    """Strided convolutions that shrink by ``factor``, one prime factor after another."""
+
+    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
+        steps = prime_factors(factor) or [1]
+        layers: list[nn.Module] = []
+        for index, step in enumerate(steps):
+            layers += [conv3x3(channels_out if index else channels_in, channels_out, step), nn.LeakyReLU(0.1)]
+        super().__init__(*layers)
+
+
+class PixelShuffle(nn.Sequential):
+    """Convolution, then depth to space.
+
+    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
+    Neural Network", CVPR 2016. All sub-pixels of a channel start from equal weights, which starts without a checkerboard
+    (Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
+        convolution = conv3x3(channels_in, channels_out * factor**2)
+        with torch.no_grad():
+            for parameter in (convolution.weight, convolution.bias):
+                assert parameter is not None
+                parameter.copy_(parameter[:: factor**2].repeat_interleave(factor**2, dim=0))
+        super().__init__(convolution, nn.PixelShuffle(factor))
+
+
+class PixelShuffleUpsampler(PixelShuffle):
+    """`PixelShuffle` with a leaky ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
+        super().__init__(channels_in, channels_out, factor)
+        self.append(nn.LeakyReLU(0.1))
+
+
+class _Level(nn.Module):
+    """One rung: resample to a stride, fuse the skips of that stride, refine."""
+
+    def __init__(self, resample: nn.Module, fuse: nn.Module | None, refine: nn.Module) -> None:
+        super().__init__()
+        self.resample = resample
+        self.fuse = fuse
+        self.refine = refine
+
+    def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        x = self.resample(x)
+        if self.fuse is not None:
+            x = self.fuse(torch.cat([x, *skips], dim=1))
+        return self.refine(x)
+
+
+class Ladder(nn.Module):
+    """The climb that all of srzoo's decoders share, from the deepest map over the skips to the image.
+
+    One rung for every stride among ``specs``, and one at LR resolution (stride 1) also where no skip has it, so that a
+    decoder does the same work with and without skips. From rung to rung it steps by the prime factors of the ratio of
+    strides; nothing is resized to hide a mismatch.
+
+    Args:
+        specs: The skips from fine to deep, then the latent.
+        target: The image.
+        widths: Channels at stride 1, 2, 4, ...; the last one serves all deeper rungs.
+        fine_width: Channels between LR resolution and the image.
+        upsampler: Makes each enlarging step.
+        block: Makes what refines a rung.
+        fine_block: Makes what refines each step above LR resolution.
+        last: Makes the last enlarging step, straight to the image; None ends on a convolution at full size instead.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        target: Spec,
+        *,
+        widths: Sequence[int],
+        fine_width: int,
+        upsampler: UpsamplerFactory,
+        block: BlockFactory,
+        fine_block: BlockFactory | None = None,
+        last: UpsamplerFactory | None = None,
+    ) -> None:
+        super().__init__()
+        *skips, deepest = specs
+        strides = rung_strides(specs)
+        self._skips = tuple(tuple(i for i, skip in enumerate(skips) if skip.stride == stride) for stride in strides)
+        width = width_at(widths, strides[0])
+        self.entry = conv3x3(deepest.channels, width)
+        self.levels = nn.ModuleList()
+        current = strides[0]
+        for stride, indices in zip(strides, self._skips, strict=True):
+            level_width = width_at(widths, stride)
+            resample = _resampler(width, level_width, current, stride, upsampler)
+            incoming = sum(skips[i].channels for i in indices)
+            fuse = conv3x3(level_width + incoming, level_width) if indices else None
+            self.levels.append(_Level(resample, fuse, block(level_width, stride)))
+            width, current = level_width, stride
+        factors = resampling_steps(current, target.stride)[0]
+        direct = factors.pop() if last is not None and factors else None
+        self.fine = nn.Sequential()
+        for factor in factors:
+            current /= factor
+            self.fine.append(upsampler(width, fine_width, factor))
+            if fine_block is not None:
+                self.fine.append(fine_block(fine_width, current))
+            width = fine_width
+        self.to_image = last(width, target.channels, direct) if last and direct else conv3x3(width, target.channels)
+        scale_weights(self.to_image, 0.1)
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Maps shaped by ``specs`` to the image (N, 3, H / stride, W / stride) of ``target``."""
+        *skips, x = features
+        x = self.entry(x)
+        for level, indices in zip(self.levels, self._skips, strict=True):
+            x = level(x, [skips[i] for i in indices])
+        return self.to_image(self.fine(x))
+
+
+def rung_strides(specs: Sequence[Spec]) -> list[Fraction]:
+    """Strides of a `Ladder`'s rungs, deep to fine, down to LR resolution."""
+    deepest = specs[-1].stride
+    strides = {spec.stride for spec in specs if spec.stride <= deepest} | {deepest}
+    if deepest > 1:
+        strides.add(Fraction(1))
+    return sorted(strides, reverse=True)
+
+
+def width_at(widths: Sequence[int], stride: Fraction) -> int:
+    """Channels at ``stride``, where ``widths`` lists those at stride 1, 2, 4, ..."""
+    level = max(0, round(log2(stride)))
+    return widths[min(level, len(widths) - 1)]
+
+
+def lr_multiple(strides: Sequence[Fraction | int], stride: Fraction) -> int:
+    """What a map of ``stride`` must be a multiple of, so that its LR image is one of every entry of ``strides``."""
+    return int(common_multiple([*strides, stride]) / stride)
+
+
+def _resampler(
+    channels_in: int, channels_out: int, source: Fraction, target: Fraction, upsampler: UpsamplerFactory
+) -> nn.Sequential:
+    enlarge, shrink = resampling_steps(source, target)
+    steps = nn.Sequential()
+    for factor in enlarge:
+        steps.append(upsampler(channels_in, channels_out, factor))
+        channels_in = channels_out
+    for factor in shrink:
+        steps.append(Downsampler(channels_in, channels_out, factor))
+        channels_in = channels_out
+    return steps
+
+
+def split_gaussian(statistics: Tensor) -> Gaussian:
+    """Read (N, 2C, H, W) as mean and log-variance, the latter held softly within (-10, 10)."""
+    mean, raw = statistics.float().chunk(2, dim=1)
+    return Gaussian(mean, 10 * torch.tanh(raw / 10))
+
+
+def sample(distribution: Gaussian, noise: Sequence[Tensor]) -> Tensor:
+    """Mean plus standard deviation times ``noise[0]`` (standard normal); the mean where ``noise`` is empty."""
+    if not noise:
+        return distribution.mean
+    return distribution.mean + torch.exp(0.5 * distribution.log_variance) * noise[0]

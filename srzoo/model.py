@@ -1,0 +1,221 @@
+"""An assembled network: one pad, the parts in their order, one crop, the residual base."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
+from srzoo.noise import position_noise
+from srzoo.pixels import Picture, from_tensor, to_tensor
+from srzoo.spec import Spec
+from srzoo.tiling import tiled
+
+Progress = Callable[[int, int], None]
+"""Called with (tiles done, tiles in all)."""
+
+
+class Model(nn.Module):
+    """What every network in the zoo can do, whether assembled from parts or whole."""
+
+    scale: int
+    """Enlargement factor."""
+
+    config: dict[str, Any]
+    """How it was built: parts by qualified name, every option written out."""
+
+    trained: bool = False
+    """False for a network that carries its initial weights."""
+
+    tile_multiple: int = 1
+    """Tiles start at multiples of this many LR pixels."""
+
+    @abstractmethod
+    def enlarge(
+        self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
+    ) -> Tensor:
+        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W), clamped to [0, 1].
+
+        Args:
+            lr: LR image in [0, 1].
+            temperature: Standard deviation of the noise handed to the latent; 0 takes the latent's mean.
+            seed: Seed of the noise.
+            sample: Number of the sample.
+            origin: Row and column, in LR pixels, of ``lr`` in the image that it is a tile of.
+        """
+
+    def upscale(
+        self,
+        image: Picture,
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
+        sample: int = 0,
+        tile: int = 0,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """Enlarge an image and give back the type that was given.
+
+        Args:
+            image: Tensor (3, H, W) or (N, 3, H, W) in [0, 1]; array (H, W) or (H, W, 3), uint8, uint16 or float in
+                [0, 1]; or a PIL image, whose alpha is kept.
+            temperature: Standard deviation of the latent's noise; 0 takes its mean.
+            seed: Seed of the noise.
+            sample: Number of the sample.
+            tile: Largest side, in LR pixels, that is put through the network at once; 0 takes the whole image.
+            progress: Called with (tiles done, tiles in all).
+
+        Returns:
+            The image, ``scale`` times as high and wide, clamped to its range.
+        """
+        first = next(iter(self.parameters()), None)
+        batch, layout = to_tensor(image, None if first is None else first.device)
+
+        def step(part: Tensor, origin: tuple[int, int]) -> Tensor:
+            return self.enlarge(part, temperature=temperature, seed=seed, sample=sample, origin=origin)
+
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                enlarged = tiled(step, batch, self.scale, tile, self.tile_multiple, progress)
+        finally:
+            self.train(was_training)
+        return from_tensor(enlarged, layout, self.scale)
+
+
+class WholeModel(Model):
+    """An upscaler that cannot be taken apart, behind the same door as an assembled model."""
+
+    def __init__(self, upscaler: Upscaler, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.upscaler = upscaler
+        self.scale = upscaler.scale
+        self.config = config
+        self.trained = True
+
+    def forward(self, lr: Tensor) -> Output:
+        """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), not clamped."""
+        return Output(self.upscaler(lr))
+
+    def enlarge(
+        self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
+    ) -> Tensor:
+        """See `Model.enlarge`; there is no latent to be handed noise."""
+        return self.forward(lr).sr.clamp(0, 1)
+
+
+class SRModel(Model):
+    """Pre-encoder, encoder, latent and decoder as one network.
+
+    ::
+
+        LR (N,3,H,W)
+          | pad once (replicate) to `multiple`
+        pre-encoder -- f0 ----------------.
+        encoder ------ f1 ... f(k-1) -----|  skips
+        latent ------- z (HR posterior)   |
+        decoder <-------------------------'
+          | crop once, + base(LR)
+        SR (N,3,sH,sW)
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        *,
+        pre_encoder: PreEncoder,
+        encoder: Encoder,
+        latent: Latent,
+        decoder: Decoder,
+        base: Upscaler | None,
+        multiple: int,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.scale = int(config["scale"])
+        self.skips = bool(config["skips"])
+        self.pre_encoder = pre_encoder
+        self.encoder = encoder
+        self.latent = latent
+        self.decoder = decoder
+        self.base = base
+        self.multiple = multiple
+        self.tile_multiple = multiple
+
+    @property
+    def noise_specs(self) -> tuple[Spec, ...]:
+        """Shapes of the noise maps that `forward` takes, at the padded size."""
+        return self.latent.noise_specs
+
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size in LR pixels after the one padding."""
+        if self.encoder.fixed_size is not None:
+            return self.encoder.fixed_size
+        return -(-height // self.multiple) * self.multiple, -(-width // self.multiple) * self.multiple
+
+    def forward(self, lr: Tensor, hr: Tensor | None = None, noise: Sequence[Tensor] = ()) -> Output:
+        """Enlarge ``lr``.
+
+        Args:
+            lr: (N, 3, H, W) in [0, 1], any H, W >= 1.
+            hr: (N, 3, scale * H, scale * W), where the latent is to use its posterior.
+            noise: One standard normal map per entry of `noise_specs`; empty for the latent's mean.
+        """
+        height, width = lr.shape[-2:]
+        rows, columns = (padded - size for padded, size in zip(self.padded_size(height, width), (height, width), strict=True))
+        padded = F.pad(lr, (0, columns, 0, rows), mode="replicate")
+        if hr is not None:
+            hr = F.pad(hr, (0, columns * self.scale, 0, rows * self.scale), mode="replicate")
+        first = self.pre_encoder(padded)
+        features = self.encoder(first)
+        latent = self.latent(features[-1], hr, noise)
+        handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
+        sr = self.decoder(handed)[..., : height * self.scale, : width * self.scale]
+        if self.base is not None:
+            sr = sr + self.base(lr)
+        return Output(sr, latent.prior, latent.posterior, latent.losses)
+
+    def noise(
+        self,
+        height: int,
+        width: int,
+        *,
+        temperature: float = 1.0,
+        seed: int = 0,
+        sample: int = 0,
+        origin: tuple[int, int] = (0, 0),
+        device: torch.device | str = "cpu",
+    ) -> tuple[Tensor, ...]:
+        """Noise maps (1, C, h, w) for an LR image of ``height`` x ``width``; see `srzoo.noise.position_noise`."""
+        size = self.padded_size(height, width)
+        return tuple(
+            temperature
+            * position_noise(
+                spec.channels,
+                *spec.size(*size),
+                seed=seed + index,
+                sample=sample,
+                origin=(int(origin[0] / spec.stride), int(origin[1] / spec.stride)),
+                device=device,
+            )
+            for index, spec in enumerate(self.noise_specs)
+        )
+
+    def enlarge(
+        self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
+    ) -> Tensor:
+        """See `Model.enlarge`; all images of a batch are handed the same noise."""
+        noise: tuple[Tensor, ...] = ()
+        if temperature > 0:
+            made = self.noise(
+                *lr.shape[-2:], temperature=temperature, seed=seed, sample=sample, origin=origin, device=lr.device
+            )
+            noise = tuple(each.expand(lr.shape[0], -1, -1, -1) for each in made)
+        lr = lr.contiguous(memory_format=torch.channels_last)
+        return self.forward(lr, noise=noise).sr.clamp(0, 1)

@@ -1,0 +1,188 @@
+"""What a part is before it is imported: its kind, its name and where it lies.
+
+Parts are declared as entry points, one group per kind. This module needs neither torch, numpy nor pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srzoo.errors import BrokenPluginError, UsageError
+from srzoo.options import one_line, suggestion
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of part."""
+
+    name: str
+    """Singular, as in a configuration: ``encoder``."""
+
+    base: str
+    """``module:class`` that every part of this kind extends; as text, since importing it imports torch."""
+
+    summary: str
+    """One sentence on what such a part does."""
+
+    @property
+    def plural(self) -> str:
+        """Plural, as in ``srzoo list encoders``."""
+        return f"{self.name}s"
+
+    @property
+    def group(self) -> str:
+        """Entry-point group."""
+        return f"srzoo.{self.plural}"
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("pre_encoder", "srzoo.contracts:PreEncoder", "First features of the LR image."),
+        Kind("encoder", "srzoo.contracts:Encoder", "Features from fine to deep."),
+        Kind("latent", "srzoo.contracts:Latent", "A bottleneck on the deepest features, deterministic or stochastic."),
+        Kind("decoder", "srzoo.contracts:Decoder", "From features and latent to the image."),
+        Kind("discriminator", "srzoo.contracts:Discriminator", "Real or generated? Used in training only."),
+        Kind("upscaler", "srzoo.contracts:Upscaler", "A whole network or method that cannot be taken apart."),
+    )
+}
+"""Every kind of part by its singular name."""
+
+
+def find_kind(text: str) -> Kind:
+    """Find a kind by its name, singular or plural, with ``-`` or ``_``.
+
+    Raises:
+        UsageError: There is no such kind.
+    """
+    name = text.lower().replace("-", "_")
+    for kind in KINDS.values():
+        if name in (kind.name, kind.plural):
+            return kind
+    raise UsageError(f"there is no kind {text!r}{suggestion(name, KINDS)}: kinds are {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class PartRef:
+    """A part that some installed distribution declares, not imported yet."""
+
+    kind: Kind
+    """What sort of part it is."""
+
+    name: str
+    """Name within its kind."""
+
+    distribution: str
+    """Name of the distribution that declares it."""
+
+    version: str
+    """Version of that distribution."""
+
+    value: str
+    """Where it is: ``module:class``."""
+
+    @property
+    def qualified(self) -> str:
+        """Name that no other distribution can claim, ``distribution:name``."""
+        return f"{self.distribution}:{self.name}"
+
+    def load(self) -> type:
+        """Import the part, and nothing but the part.
+
+        Raises:
+            BrokenPluginError: It cannot be imported, or it is not what its kind asks for.
+        """
+        try:
+            part = _get(self.value)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit at import and panics of compiled modules are no Exception
+            raise self._broken(f"cannot be imported ({one_line(error)})") from error
+        base = _get(self.kind.base)
+        if not isinstance(part, type) or not issubclass(part, base):
+            raise self._broken(f"is not a subclass of {self.kind.base.replace(':', '.')}")
+        if missing := sorted(getattr(part, "__abstractmethods__", ())):
+            raise self._broken(f"does not define {', '.join(missing)}")
+        return part
+
+    def source_file(self) -> Path | None:
+        """Locate the file of the part's module without importing anything; None where that needs an import."""
+        package, *rest = self.value.partition(":")[0].split(".")
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        if not rest:
+            return Path(spec.origin) if spec.origin and Path(spec.origin).is_file() else None
+        for folder in spec.submodule_search_locations or ():
+            module = Path(folder, *rest)
+            for file in (module.with_suffix(".py"), module / "__init__.py"):
+                if file.is_file():
+                    return file
+        return None
+
+    def _broken(self, what: str) -> BrokenPluginError:
+        return BrokenPluginError(
+            f"{self.kind.name} {self.name!r} of {self.distribution} {self.version} {what}: "
+            f"repair {self.value}, or see: srzoo plugins"
+        )
+
+
+def probe(ref: PartRef, seconds: float = 120.0) -> str:
+    """Import a part and read its options in a process of its own, so that nothing it does can harm this one.
+
+    Args:
+        ref: The part.
+        seconds: How long the import may take.
+
+    Returns:
+        What is wrong with it, on one line; empty if nothing is.
+    """
+    task = json.dumps({"path": sys.path, "ref": [ref.kind.name, ref.name, ref.distribution, ref.version, ref.value]})
+    code = "from srzoo.parts import _probe_here; _probe_here()"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", f"import sys, json; sys.path[:] = json.loads(sys.argv[1])['path']; {code}", task],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return f"importing {ref.value} took longer than {seconds:g} s"
+    _, verdict, cause = child.stdout.rpartition(_VERDICT)
+    return cause.strip() if verdict else f"importing {ref.value} ended Python with status {child.returncode}"
+
+
+_VERDICT = "srzoo-probe-verdict:"
+"""What a probing process prints before its finding, since a part may print too."""
+
+
+def _probe_here() -> None:
+    """Be the process that `probe` starts."""
+    from srzoo.options import describe
+
+    kind, *where = json.loads(sys.argv[1])["ref"]
+    try:
+        describe(PartRef(KINDS[kind], *where).load())
+        cause = ""
+    except BrokenPluginError as error:
+        cause = str(error)
+    print(_VERDICT + cause, flush=True)
+
+
+def _get(value: str) -> Any:
+    """Import ``module:attribute``."""
+    module, _, attribute = value.partition(":")
+    return getattr(importlib.import_module(module), attribute)

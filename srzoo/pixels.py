@@ -1,0 +1,102 @@
+"""Between the kinds of image that a caller may hold and the (N, 3, H, W) tensor that a network takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srzoo.errors import ImageError
+
+Picture = TypeVar("Picture", Tensor, np.ndarray[Any, Any], Any)
+"""A tensor, an array or a PIL image."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is needed to give an image back as it came."""
+
+    holder: str
+    """``tensor``, ``array`` or ``pil``."""
+
+    dtype: Any = None
+    """Data type of the tensor or array."""
+
+    device: torch.device | None = None
+    """Where the tensor was."""
+
+    batched: bool = False
+    """Whether the tensor had a batch dimension."""
+
+    gray: bool = False
+    """Whether there was a single channel."""
+
+    alpha: Any = None
+    """PIL's alpha channel, at LR size."""
+
+
+def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, Layout]:
+    """Any image as float RGB (N, 3, H, W) in [0, 1], and how to give it back.
+
+    Raises:
+        ImageError: The type, shape or data type is none of those that are understood.
+    """
+    if isinstance(image, Tensor):
+        return _from_torch(image, device)
+    if isinstance(image, np.ndarray):
+        return _from_array(image, "array", None, device)
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+        single = image.mode in ("1", "L", "LA")
+        return _from_array(np.asarray(image.convert("L" if single else "RGB")), "pil", alpha, device)
+    raise ImageError(f"cannot enlarge a {type(image).__name__}; give a tensor, a numpy array or a PIL image")
+
+
+def _from_torch(image: Tensor, device: torch.device | None) -> tuple[Tensor, Layout]:
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point() or 0 in image.shape:
+        raise ImageError(
+            f"a tensor image is float (3, H, W) or (N, 3, H, W) in [0, 1], not {image.dtype} {tuple(image.shape)}"
+        )
+    layout = Layout("tensor", image.dtype, image.device, batched=image.ndim == 4)
+    return (image if layout.batched else image[None]).to(device or image.device, torch.float32), layout
+
+
+def _from_array(
+    array: np.ndarray[Any, Any], holder: str, alpha: Any, device: torch.device | None
+) -> tuple[Tensor, Layout]:
+    gray = array.ndim == 2
+    if not (gray or (array.ndim == 3 and array.shape[-1] == 3)) or 0 in array.shape:
+        raise ImageError(f"an array image is (H, W) or (H, W, 3), not {array.shape}")
+    if array.dtype.kind != "f" and array.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"an array image is uint8, uint16 or float in [0, 1], not {array.dtype}")
+    top = 1.0 if array.dtype.kind == "f" else float(np.iinfo(array.dtype).max)
+    values = torch.from_numpy(array.astype(np.float32) / top).to(device or "cpu")
+    batch = values.expand(3, -1, -1)[None] if gray else values.permute(2, 0, 1)[None]
+    return batch, Layout(holder, array.dtype, gray=gray, alpha=alpha)
+
+
+def from_tensor(batch: Tensor, layout: Layout, scale: int) -> Any:
+    """The enlarged (N, 3, H, W) in the type that `to_tensor` was given."""
+    if layout.holder == "tensor":
+        out = batch.to(layout.device, layout.dtype)
+        return out if layout.batched else out[0]
+    values = batch[0].mean(dim=0) if layout.gray else batch[0].permute(1, 2, 0)
+    array = values.cpu().numpy()
+    if layout.dtype.kind != "f":
+        top = np.iinfo(layout.dtype).max
+        array = np.floor(array * top + 0.5)
+    array = np.ascontiguousarray(array.astype(layout.dtype))
+    if layout.holder == "array":
+        return array
+    from PIL import Image
+
+    picture = Image.fromarray(array)
+    if layout.alpha is not None:
+        picture = picture.convert("RGBA")
+        picture.putalpha(layout.alpha.resize(picture.size, Image.Resampling.BICUBIC))
+    return picture

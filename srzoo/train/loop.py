@@ -1,0 +1,212 @@
+"""A training run from its recipe to its model files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from srzoo import checkpoint
+from srzoo.assembly import build_discriminator, build_model
+from srzoo.data.crops import TrainingPhotos
+from srzoo.errors import TrainingError
+from srzoo.evaluate import evaluate, pairs_from_folder
+from srzoo.train.ledger import Ledger
+from srzoo.train.recipe import Recipe, Stage
+from srzoo.train.state import (
+    MovingAverage,
+    Progress,
+    load_state,
+    optimizer_tensors,
+    restore_optimizer,
+    save_state,
+)
+from srzoo.train.step import Trainer
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a watcher is told after every step."""
+
+    stage: Stage
+    step: int
+    """Steps done in the stage."""
+    values: Mapping[str, float]
+    """Loss terms, ``images_per_second``, and ``val_psnr_y`` in dB where the step was validated."""
+
+
+Watcher = Callable[[Report], None]
+
+CHECKPOINT = "checkpoint.safetensors"
+LEDGER = "ledger.csv"
+
+
+class Run:
+    """A recipe at work in a folder of its own.
+
+    Args:
+        recipe: What to do.
+        folder: Where checkpoint, ledger and models go.
+        data: Folder that the recipe's data paths start from.
+        device: Where to compute.
+        start: A model file to start from in place of fresh weights.
+
+    Raises:
+        TrainingError: The recipe cannot start: photos are missing, or the crops are too small for the discriminator.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, data: Path, *, device: str = "cpu", start: Path | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self._data = data
+        self._config = recipe.network()
+        self._device = device
+        self.progress = Progress()
+        self.model = build_model(self._config, seed=recipe.seed, device="cpu")
+        if start is not None:
+            checkpoint.load_weights(self.model, checkpoint.read_weights(start), str(start))
+        self.model.to(device, memory_format=torch.channels_last)
+        self.discriminator = None
+        if any(stage.uses("adversarial") for stage in recipe.stages):
+            self.discriminator = build_discriminator(self._config, seed=recipe.seed).to(
+                device, memory_format=torch.channels_last
+            )
+            self._check_crops(self.discriminator.min_size)
+        self._validation = pairs_from_folder(data / recipe.data.validation, self.model.scale)
+        self.photos = self._photos(recipe.stages[0])
+        self._average = MovingAverage(self.model, recipe.stages[0].ema)
+        self._groups: dict[str, dict[str, Tensor]] = {}
+
+    def _check_crops(self, smallest: int) -> None:
+        for stage in self.recipe.stages:
+            side = (stage.crop or self.recipe.data.crop) * self.model.scale
+            if stage.uses("adversarial") and side < smallest:
+                raise TrainingError(
+                    f"stage {stage.name}: HR crops of {side} pixels are too small for discriminator "
+                    f"{self._config.discriminator.name}, which needs {smallest}; raise crop"
+                )
+
+    def _photos(self, stage: Stage) -> TrainingPhotos:
+        folders = [self._data / name for name in self.recipe.data.train]
+        return TrainingPhotos(folders, self.model.scale, stage.crop or self.recipe.data.crop)
+
+    def begin(self, *, resume: bool) -> None:
+        """Take up the folder's checkpoint, or make sure that there is none to be overwritten.
+
+        Raises:
+            TrainingError: There is a checkpoint, but it is not to be resumed, or it belongs to another recipe.
+        """
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return
+        if not resume:
+            raise TrainingError(f"{self.folder} holds a run; go on with --resume, or choose another --output")
+        self.progress, identity, self._groups = load_state(path)
+        if identity["recipe"] != self.recipe.hash():
+            raise TrainingError(f"{path} belongs to another recipe; choose another --output, or remove that folder")
+
+    def run(self, watch: Watcher) -> Path:
+        """Train through what is left of the stages.
+
+        Args:
+            watch: Told of every step.
+
+        Returns:
+            The last stage's model file.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._ledger = Ledger(self.folder / LEDGER, until=self.progress.step)
+        for index in range(self.progress.stage, len(self.recipe.stages)):
+            self._run_stage(index, watch)
+        return self.folder / f"{self.recipe.stages[-1].name}.safetensors"
+
+    def _run_stage(self, index: int, watch: Watcher) -> None:
+        stage = self.recipe.stages[index]
+        discriminator = self.discriminator if stage.uses("adversarial") else None
+        trainer = Trainer(self.model, discriminator, stage, self.recipe.precision, self.recipe.seed)
+        self._restore_or_begin(index, trainer)
+        if stage.crop != self.recipe.stages[0].crop:
+            self.photos = self._photos(stage)
+        self.model.train()
+        while self.progress.stage_step < stage.steps:
+            values = self._step(trainer, stage)
+            done = self.progress.stage_step
+            if done % self.recipe.validate_every == 0 or done == stage.steps:
+                values["val_psnr_y"] = self._validate()
+            self._ledger.add(self.progress.step - 1, stage.name, values)
+            if done % self.recipe.save_every == 0 and done < stage.steps:
+                self._save(trainer)
+            watch(Report(stage, done, values))
+        self._finish(index, stage)
+
+    def _step(self, trainer: Trainer, stage: Stage) -> dict[str, float]:
+        began = time.perf_counter()
+        size = self.recipe.data.batch
+        lr, hr = self.photos.batch(self.recipe.seed, self.progress.step, size)
+        values = trainer.step(lr, hr, self.progress.stage_step)
+        self._average.update(self.model, self.progress.stage_step)
+        self.progress.step += 1
+        self.progress.stage_step += 1
+        return values | {"images_per_second": size / (time.perf_counter() - began)}
+
+    def _restore_or_begin(self, index: int, trainer: Trainer) -> None:
+        stage = self.recipe.stages[index]
+        self._average = MovingAverage(self.model, stage.ema)
+        groups, self._groups = self._groups, {}
+        if not groups:
+            self.progress.stage, self.progress.stage_step = index, 0
+            return
+        self.model.load_state_dict(groups["model"])
+        self._average.values = groups.get("average", self._average.values)
+        if self.discriminator is not None:
+            self.discriminator.load_state_dict(groups["discriminator"])
+        if "optimizer" in groups:
+            restore_optimizer(trainer.optimizer, groups["optimizer"])
+        if trainer.discriminator_optimizer is not None and "discriminator_optimizer" in groups:
+            restore_optimizer(trainer.discriminator_optimizer, groups["discriminator_optimizer"])
+
+    def _save(self, trainer: Trainer | None) -> None:
+        groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
+        if self.discriminator is not None:
+            groups["discriminator"] = self.discriminator.state_dict()
+        if trainer is not None:
+            groups["average"] = self._average.values
+            groups["optimizer"] = optimizer_tensors(trainer.optimizer)
+            if trainer.discriminator_optimizer is not None:
+                groups["discriminator_optimizer"] = optimizer_tensors(trainer.discriminator_optimizer)
+        self._ledger.flush()
+        save_state(self.folder / CHECKPOINT, self.progress, {"recipe": self.recipe.hash()}, groups)
+
+    def _finish(self, index: int, stage: Stage) -> None:
+        """The average becomes the model: it is kept, and the next stage starts from it."""
+        self.model.load_state_dict(self._average.values)
+        self.model.trained = True
+        training = {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe_hash": self.recipe.hash(),
+            "stages": [each.name for each in self.recipe.stages[: index + 1]],
+            "photos": {"count": len(self.photos), "fingerprint": self.photos.fingerprint},
+        }
+        checkpoint.save_model(
+            self.model,
+            self.folder / f"{stage.name}.safetensors",
+            training_parts=True,
+            extra={"training": training},
+        )
+        self.progress.stage, self.progress.stage_step = index + 1, 0
+        self._save(None)
+
+    def _validate(self) -> float:
+        """Mean PSNR on Y, in dB, of the average on the whole validation images."""
+        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self._average.values)
+        try:
+            return float(evaluate(self.model, self._validation).mean["psnr_y"])
+        finally:
+            self.model.load_state_dict(kept)
