@@ -62,7 +62,7 @@ def _compare(backbone: Any, channels: int, size: list[int]) -> None:
             maps = backbone(torch.empty(2, channels, *size, device="meta"))
     except Exception as error:
         raise Unfit(f"not run: {type(error).__name__}") from error
-    if backbone.output_fmt == Format.NHWC:
+    if getattr(backbone, "output_fmt", Format.NCHW) == Format.NHWC:
         maps = [each.permute(0, 3, 1, 2) for each in maps]
     said = zip(backbone.feature_info.channels(), backbone.feature_info.reduction(), strict=True)
     if [tuple(each.shape[1:]) for each in maps] != [(c, size[0] // s, size[1] // s) for c, s in said]:

@@ -74,7 +74,7 @@ def _construct(chosen: Chosen, base: type[PartType], seed: int, device: torch.de
     except Exception as error:
         offered = ", ".join(str(each) for each in given)
         raise BrokenPluginError(
-            f"{chosen.owner} could not be built from ({offered}): {type(error).__name__}: {error}"
+            f"{chosen.owner} could not be built from ({offered}): {options.one_line(error)}"
         ) from error
     assert isinstance(part, base)
     return part
@@ -137,7 +137,7 @@ def build_model(
         "base": base.to_dict() if base else "none",
         **{kind: chosen[kind].to_dict() for kind in kinds},
     }
-    needed = [
+    needed: list[Fraction | int] = [
         *(spec.stride for spec in (first, *specs, bottleneck)),
         pre_encoder.multiple_of,
         encoder.multiple_of * first.stride,
@@ -163,7 +163,9 @@ def build_discriminator(
     return _construct(chosen, Discriminator, seed, torch.device(device), Spec(3, Fraction(1, config.scale)))
 
 
-def build_upscaler(name: str, scale: int | None = None, *, registry: Registry | None = None, **given: Any) -> WholeModel:
+def build_upscaler(
+    name: str, scale: int | None = None, *, registry: Registry | None = None, **given: Any
+) -> WholeModel:
     """A whole upscaler by name, such as ``bicubic``.
 
     Args:
@@ -180,4 +182,3 @@ def build_upscaler(name: str, scale: int | None = None, *, registry: Registry | 
     if scale is not None and upscaler.scale != scale:
         raise AssemblyError(f"{chosen.owner} enlarges by {upscaler.scale}, not by {scale}")
     return WholeModel(upscaler, {"scale": upscaler.scale, "upscaler": chosen.to_dict()})
-

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import log2
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Gaussian
 from srzoo.spec import Spec, common_multiple, prime_factors, resampling_steps
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+"""Channels of one layer, as an entry of an option that lists several."""
 
 UpsamplerFactory = Callable[[int, int, int], nn.Module]
 """(channels in, channels out, factor) -> a module that enlarges by the factor."""
@@ -21,7 +26,9 @@ BlockFactory = Callable[[int, Fraction], nn.Module]
 
 def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size at stride 1 and divides a whole multiple by ``stride`` otherwise."""
-    return nn.Conv2d(channels_in, channels_out, 3 if stride <= 2 else 2 * (stride // 2) + 1, stride, max(1, stride // 2))
+    return nn.Conv2d(
+        channels_in, channels_out, 3 if stride <= 2 else 2 * (stride // 2) + 1, stride, max(1, stride // 2)
+    )
 
 
 def scale_weights(module: nn.Module, factor: float) -> None:
@@ -70,8 +77,8 @@ class PixelShuffle(nn.Sequential):
     """Convolution, then depth to space.
 
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
-    Neural Network", CVPR 2016. All sub-pixels of a channel start from equal weights, which starts without a checkerboard
-    (Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017).
+    Neural Network", CVPR 2016. All sub-pixels of a channel start from equal weights, which starts without a
+    checkerboard (Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017).
     """
 
     def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:

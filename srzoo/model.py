@@ -168,7 +168,9 @@ class SRModel(Model):
             noise: One standard normal map per entry of `noise_specs`; empty for the latent's mean.
         """
         height, width = lr.shape[-2:]
-        rows, columns = (padded - size for padded, size in zip(self.padded_size(height, width), (height, width), strict=True))
+        rows, columns = (
+            padded - size for padded, size in zip(self.padded_size(height, width), (height, width), strict=True)
+        )
         padded = F.pad(lr, (0, columns, 0, rows), mode="replicate")
         if hr is not None:
             hr = F.pad(hr, (0, columns * self.scale, 0, rows * self.scale), mode="replicate")

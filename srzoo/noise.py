@@ -46,8 +46,8 @@ def position_noise(
         origin: Absolute row and column of the first position.
         device: Where to make it.
 
-    Source: the SplitMix64 finaliser of Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, as a
-    counter-based generator; normals by Box and Muller, 1958.
+    Source: the SplitMix64 finaliser of Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, as
+    a counter-based generator; normals by Box and Muller, 1958.
     """
     rows = torch.arange(origin[0], origin[0] + height, device=device).view(1, -1, 1)
     columns = torch.arange(origin[1], origin[1] + width, device=device).view(1, 1, -1)

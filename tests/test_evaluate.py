@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from srzoo.errors import DataError, ImageError, UsageError
-from srzoo.evaluate import ImagePair, data_fingerprint, evaluate, make_pair, pairs_from_folder, sample_pairs
+from srzoo.scoring import ImagePair, data_fingerprint, evaluate, make_pair, pairs_from_folder, sample_pairs
 from srzoo.images import Image, write_image
 from srzoo.resize import imresize
 
@@ -200,5 +200,5 @@ def test_a_model_that_returns_something_else_is_an_error(pairs: list[ImagePair])
 
 
 def test_sample_photos_are_found_without_importing_scikit_image() -> None:
-    code = "import sys; from srzoo.evaluate import sample_pairs; sample_pairs(4); print('skimage' in sys.modules)"
+    code = "import sys; from srzoo.scoring import sample_pairs; sample_pairs(4); print('skimage' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,7 +11,7 @@ from PIL import Image as pillow
 from PIL import ImageCms
 
 from srzoo.errors import ImageError
-from srzoo.evaluate import sample_pairs
+from srzoo.scoring import sample_pairs
 from srzoo.images import Image, list_images, read_image, write_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

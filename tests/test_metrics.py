@@ -8,7 +8,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srzoo.errors import UsageError
-from srzoo.evaluate import sample_pairs
+from srzoo.scoring import sample_pairs
 from srzoo.metrics import lr_psnr, luma, psnr, ssim
 from srzoo.resize import imresize
 

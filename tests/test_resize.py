@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srzoo.errors import UsageError
-from srzoo.evaluate import sample_pairs
+from srzoo.scoring import sample_pairs
 from srzoo.images import list_images, read_image
 from srzoo.resize import imresize, resize_tensor
 

@@ -25,7 +25,7 @@ class TrainingPhotos:
     Args:
         folders: Folders of images.
         scale: Enlargement factor.
-        crop: Side of the square LR crops in pixels.
+        crop: Side, in LR pixels, of the largest crop that will be drawn; smaller photos are left out.
 
     Raises:
         DataError: A folder is missing or empty, or no photo is large enough for a crop.
@@ -33,14 +33,13 @@ class TrainingPhotos:
 
     def __init__(self, folders: Sequence[Path], scale: int, crop: int) -> None:
         self._scale = scale
-        self._crop = crop
         self._hr: list[Pixels] = []
         self._lr: dict[int, Pixels] = {}
         self.skipped: list[str] = []
         """Files that could not be used, each with the reason."""
         for folder in folders:
             for path in list_images(folder):
-                self._add(path)
+                self._add(path, crop * scale)
         if not self._hr:
             raise DataError(f"no photo in {', '.join(map(str, folders))} holds a crop of {crop * scale} pixels")
         areas = np.array([image.shape[0] * image.shape[1] for image in self._hr], dtype=np.float64)
@@ -57,38 +56,39 @@ class TrainingPhotos:
     def __len__(self) -> int:
         return len(self._hr)
 
-    def _add(self, path: Path) -> None:
+    def _add(self, path: Path, smallest: int) -> None:
         try:
             pixels = rgb(read_image(path).pixels)
         except ImageError as error:
             self.skipped.append(str(error))
             return
         height, width = (size // self._scale * self._scale for size in pixels.shape[:2])
-        if min(height, width) < self._crop * self._scale:
+        if min(height, width) < smallest:
             self.skipped.append(f"{path}: {pixels.shape[1]}x{pixels.shape[0]} is smaller than a crop")
             return
         self._hr.append(pixels[:height, :width])
 
-    def batch(self, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
+    def batch(self, seed: int, step: int, size: int, crop: int) -> tuple[Tensor, Tensor]:
         """The crops of one step.
 
         Args:
             seed: Seed of the run.
             step: Number of the step.
             size: Number of crops.
+            crop: Side of the square LR crops in pixels.
 
         Returns:
             LR (size, 3, crop, crop) and HR (size, 3, scale * crop, scale * crop), float in [0, 1]. Crop i depends on
             (seed, step, i) and on nothing else.
         """
-        pairs = [self._sample(np.random.default_rng((seed, step, index))) for index in range(size)]
+        pairs = [self._sample(np.random.default_rng((seed, step, index)), crop) for index in range(size)]
         lr, hr = (np.stack(each) for each in zip(*pairs, strict=True))
         return _to_float(lr), _to_float(hr)
 
-    def _sample(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
+    def _sample(self, generator: np.random.Generator, crop: int) -> tuple[Pixels, Pixels]:
         index = min(int(np.searchsorted(self._cumulative, generator.random())), len(self._hr) - 1)
         hr, lr = self._hr[index], self._lr_of(index)
-        crop, scale = self._crop, self._scale
+        scale = self._scale
         top, left = (int(generator.integers(0, size - crop + 1)) for size in lr.shape[:2])
         small = lr[top : top + crop, left : left + crop]
         large = hr[top * scale : (top + crop) * scale, left * scale : (left + crop) * scale]

@@ -14,7 +14,7 @@ from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.crops import TrainingPhotos
 from srzoo.errors import TrainingError
-from srzoo.evaluate import evaluate, pairs_from_folder
+from srzoo.scoring import evaluate, pairs_from_folder
 from srzoo.train.ledger import Ledger
 from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.state import (
@@ -79,22 +79,19 @@ class Run:
             )
             self._check_crops(self.discriminator.min_size)
         self._validation = pairs_from_folder(data / recipe.data.validation, self.model.scale)
-        self.photos = self._photos(recipe.stages[0])
+        folders = [data / name for name in recipe.data.train]
+        self.photos = TrainingPhotos(folders, self.model.scale, max(map(recipe.crop, recipe.stages)))
         self._average = MovingAverage(self.model, recipe.stages[0].ema)
         self._groups: dict[str, dict[str, Tensor]] = {}
 
     def _check_crops(self, smallest: int) -> None:
         for stage in self.recipe.stages:
-            side = (stage.crop or self.recipe.data.crop) * self.model.scale
+            side = self.recipe.crop(stage) * self.model.scale
             if stage.uses("adversarial") and side < smallest:
                 raise TrainingError(
                     f"stage {stage.name}: HR crops of {side} pixels are too small for discriminator "
                     f"{self._config.discriminator.name}, which needs {smallest}; raise crop"
                 )
-
-    def _photos(self, stage: Stage) -> TrainingPhotos:
-        folders = [self._data / name for name in self.recipe.data.train]
-        return TrainingPhotos(folders, self.model.scale, stage.crop or self.recipe.data.crop)
 
     def begin(self, *, resume: bool) -> None:
         """Take up the folder's checkpoint, or make sure that there is none to be overwritten.
@@ -131,8 +128,6 @@ class Run:
         discriminator = self.discriminator if stage.uses("adversarial") else None
         trainer = Trainer(self.model, discriminator, stage, self.recipe.precision, self.recipe.seed)
         self._restore_or_begin(index, trainer)
-        if stage.crop != self.recipe.stages[0].crop:
-            self.photos = self._photos(stage)
         self.model.train()
         while self.progress.stage_step < stage.steps:
             values = self._step(trainer, stage)
@@ -148,7 +143,7 @@ class Run:
     def _step(self, trainer: Trainer, stage: Stage) -> dict[str, float]:
         began = time.perf_counter()
         size = self.recipe.data.batch
-        lr, hr = self.photos.batch(self.recipe.seed, self.progress.step, size)
+        lr, hr = self.photos.batch(self.recipe.seed, self.progress.step, size, self.recipe.crop(stage))
         values = trainer.step(lr, hr, self.progress.stage_step)
         self._average.update(self.model, self.progress.stage_step)
         self.progress.step += 1

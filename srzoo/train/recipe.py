@@ -31,7 +31,7 @@ class Data(BaseModel):
     crop: int = Field(default=32, ge=4, le=512)
     """Side of a crop in LR pixels."""
 
-    batch: int = Field(default=8, ge=2, le=4096)
+    batch: int = Field(default=8, ge=1, le=4096)
     """Crops in a step."""
 
 
@@ -65,7 +65,7 @@ class Stage(BaseModel):
     """Side of a crop in LR pixels, where it is not the run's."""
 
     posterior_share: float = Field(default=0.25, ge=0, le=1)
-    """Share of each batch that is decoded from the posterior; the rest is decoded from the prior."""
+    """Share of the steps, evenly spread, that decode from the posterior; the rest decodes from the prior."""
 
     temperature: float = Field(default=0.0, ge=0)
     """Standard deviation of the noise in what is decoded from the prior; 0 takes its mean."""
@@ -113,6 +113,10 @@ class Recipe(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError(f"stages need names of their own, got {', '.join(names)}")
         return self
+
+    def crop(self, stage: Stage) -> int:
+        """Side of a stage's crops in LR pixels."""
+        return stage.crop or self.data.crop
 
     def network(self) -> ModelConfig:
         """The network's configuration."""

@@ -1,4 +1,4 @@
-"""One optimiser step: decode from prior and posterior, weigh the losses, move generator and discriminator."""
+"""One optimiser step: decode from prior or posterior, weigh the losses, move generator and discriminator."""
 
 from __future__ import annotations
 
@@ -45,9 +45,11 @@ class Trainer:
         for loss in self._image_losses.values():
             if isinstance(loss, nn.Module):
                 loss.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(model.parameters(), stage.learning_rate, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(model.parameters(), stage.learning_rate, betas=(0.9, 0.99), fused=True)
         self.discriminator_optimizer = (
-            torch.optim.Adam(discriminator.parameters(), stage.discriminator_learning_rate, betas=(0.5, 0.99))
+            torch.optim.Adam(
+                discriminator.parameters(), stage.discriminator_learning_rate, betas=(0.5, 0.99), fused=True
+            )
             if discriminator is not None
             else None
         )
@@ -86,31 +88,22 @@ class Trainer:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
 
     def _generator_loss(self, lr: Tensor, hr: Tensor, number: int) -> tuple[Tensor, Terms, Tensor]:
-        split = lr.shape[0] - round(self._stage.posterior_share * lr.shape[0])
-        terms: Terms = {}
-        total = torch.zeros((), device=self._device)
-        fakes = []
-        branches = (
-            ("prior", self._stage.prior, lr[:split], hr[:split], self._stage.temperature),
-            ("posterior", self._stage.posterior, lr[split:], hr[split:], 1.0),
-        )
-        for branch, weights, small, large, temperature in branches:
-            if not len(small):
-                continue
-            with self._autocast():
-                noise = self._noise(small, temperature, number, branch)
-                output = self.model(small, large if branch == "posterior" else None, noise)
-            sr = output.sr.float()
-            fakes.append(sr)
-            weighted = self._terms(output, sr, large, small, weights)
-            total = total + sum(weight * term for weight, term in weighted.values())
-            terms |= {f"{branch}.{name}": term for name, (_, term) in weighted.items()}
-        return torch.cat(fakes).detach(), terms, total
+        stage = self._stage
+        posterior = takes_posterior(stage.posterior_share, number)
+        weights = stage.posterior if posterior else stage.prior
+        with self._autocast():
+            noise = self._noise(lr, 1.0 if posterior else stage.temperature, number)
+            output = self.model(lr, hr if posterior else None, noise)
+        sr = output.sr.float()
+        weighted = self._terms(output, sr, hr, lr, weights)
+        total = torch.zeros((), device=self._device) + sum(weight * term for weight, term in weighted.values())
+        branch = "posterior" if posterior else "prior"
+        return sr.detach(), {f"{branch}.{name}": term for name, (_, term) in weighted.items()}, total
 
-    def _noise(self, lr: Tensor, temperature: float, number: int, branch: str) -> tuple[Tensor, ...]:
+    def _noise(self, lr: Tensor, temperature: float, number: int) -> tuple[Tensor, ...]:
         if temperature == 0:
             return ()
-        generator = torch.Generator().manual_seed(self._seed * 2_000_003 + 2 * number + (branch == "prior"))
+        generator = torch.Generator().manual_seed(self._seed * 2_000_003 + number)
         size = self.model.padded_size(*lr.shape[-2:])
         return tuple(
             temperature * torch.randn(lr.shape[0], spec.channels, *spec.size(*size), generator=generator).to(lr.device)
@@ -152,6 +145,11 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self.discriminator_optimizer.step()
         return terms
+
+
+def takes_posterior(share: float, step: int) -> bool:
+    """Whether step ``step`` decodes from the posterior, so that ``share`` of all steps do, evenly spread."""
+    return math.floor((step + 1) * share) > math.floor(step * share)
 
 
 def _rate(stage: Stage, step: int) -> float:

@@ -10,12 +10,23 @@ from torch.nn import functional as F
 
 from srzoo.contracts import Decoder
 from srzoo.errors import AssemblyError
-from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, lr_multiple, residual_blocks, rung_strides, scale_weights
+from srzoo.layers import (
+    Ladder,
+    PixelShuffle,
+    PixelShuffleUpsampler,
+    Width,
+    lr_multiple,
+    residual_blocks,
+    rung_strides,
+    scale_weights,
+)
 from srzoo.spec import Spec
 
 
 class _WindowAttention(nn.Module):
     """x + attention(x), then x + perceptron(x), within windows that do not overlap."""
+
+    offsets: Tensor
 
     def __init__(self, channels: int, window: int, heads: int) -> None:
         super().__init__()
@@ -59,8 +70,8 @@ class AttentionDecoder(Decoder):
     Attention stands between two runs of residual blocks, which carry what it finds across the windows' borders; its
     cost grows with the image's area, not with the square of it.
 
-    Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021 (windows and
-    relative position bias, without the shift).
+    Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021 (windows
+    and relative position bias, without the shift).
     """
 
     def __init__(
@@ -69,8 +80,9 @@ class AttentionDecoder(Decoder):
         target: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest")
-        ] = (48, 64, 96),
+            tuple[Width, ...],
+            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
+        ] = (48, 48),
         blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks at each stride from 1 up")] = 2,
         fine_width: Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")] = 16,
         attention_stride: Annotated[
@@ -89,7 +101,9 @@ class AttentionDecoder(Decoder):
             if stride != at:
                 return residual_blocks(width, blocks)
             if width % heads:
-                raise AssemblyError(f"decoder attn: {heads} heads do not divide {width} channels; set decoder.heads or widths")
+                raise AssemblyError(
+                    f"decoder attn: {heads} heads do not divide {width} channels; set decoder.heads or widths"
+                )
             before = blocks // 2
             return nn.Sequential(
                 *residual_blocks(width, before),

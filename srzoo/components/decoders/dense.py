@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Decoder
-from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, conv3x3, scale_weights
+from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, Width, conv3x3, scale_weights
 from srzoo.spec import Spec
 
 
@@ -41,8 +41,9 @@ class DenseDecoder(Decoder):
         target: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest")
-        ] = (48, 64, 96),
+            tuple[Width, ...],
+            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
+        ] = (48, 48),
         blocks: Annotated[int, Field(ge=0, le=64, description="dense blocks at each stride from 1 up")] = 1,
         growth: Annotated[int, Field(ge=1, le=512, description="channels that each layer of a block adds")] = 24,
         layers: Annotated[int, Field(ge=1, le=16, description="layers in a block")] = 4,

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import Decoder
-from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, residual_blocks
+from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, Width, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -22,8 +22,9 @@ class ShuffleDecoder(Decoder):
         target: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest")
-        ] = (48, 64, 96),
+            tuple[Width, ...],
+            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
+        ] = (48, 48),
         blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks at each stride from 1 up")] = 2,
         fine_width: Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")] = 16,
     ) -> None:

@@ -1,5 +1,6 @@
 """One verdict for each pixel."""
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field
@@ -33,8 +34,8 @@ class UNetDiscriminator(Discriminator):
         self.min_size = 2**levels
         widths = [width * 2**level for level in range(levels + 1)]
         self.first = nn.Conv2d(spec.channels, width, 3, 1, 1)
-        self.down = nn.ModuleList(_convolution(a, b, 4, 2) for a, b in zip(widths, widths[1:], strict=False))
-        self.up = nn.ModuleList(_convolution(b, a, 3, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(_convolution(a, b, 4, 2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(_convolution(b, a, 3, 1) for a, b in pairwise(widths))
         self.refine = _convolution(width, width, 3, 1)
         self.head = nn.Conv2d(width, 1, 3, 1, 1)
 

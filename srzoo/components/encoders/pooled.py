@@ -6,15 +6,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Encoder
-from srzoo.layers import conv3x3
+from srzoo.layers import Width, conv3x3
 from srzoo.spec import Spec
 
 
 class PooledEncoder(Encoder):
     """Each level halves the map by max-pooling, then convolves it.
 
-    Source: the contracting path of Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation",
-    MICCAI 2015.
+    Source: the contracting path of Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image
+    Segmentation", MICCAI 2015.
     """
 
     def __init__(
@@ -22,8 +22,9 @@ class PooledEncoder(Encoder):
         spec: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, max_length=6, description="channels of each level; each halves the map")
-        ] = (64, 96),
+            tuple[Width, ...],
+            Field(min_length=1, max_length=6, description="channels of each level; each halves the map"),
+        ] = (48,),
         convolutions: Annotated[int, Field(ge=1, le=16, description="convolutions in each level")] = 3,
     ) -> None:
         super().__init__()

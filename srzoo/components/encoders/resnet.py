@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Encoder
+from srzoo.layers import Width
 from srzoo.spec import Spec
 
 
@@ -44,9 +45,10 @@ class ResNetEncoder(Encoder):
         spec: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, max_length=6, description="channels of each stage; each halves the map")
-        ] = (64, 96),
-        blocks: Annotated[int, Field(ge=1, le=32, description="basic blocks in each stage")] = 2,
+            tuple[Width, ...],
+            Field(min_length=1, max_length=6, description="channels of each stage; each halves the map"),
+        ] = (48,),
+        blocks: Annotated[int, Field(ge=1, le=32, description="basic blocks in each stage")] = 1,
         norm: Annotated[Literal["batch", "none"], Field(description="normalisation behind each convolution")] = "batch",
     ) -> None:
         super().__init__()

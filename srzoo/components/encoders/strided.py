@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Encoder
-from srzoo.layers import Downsampler, residual_blocks
+from srzoo.layers import Downsampler, Width, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -22,16 +22,19 @@ class StridedEncoder(Encoder):
         spec: Spec,
         *,
         widths: Annotated[
-            tuple[int, ...], Field(min_length=1, max_length=6, description="channels of each level; each halves the map")
-        ] = (64, 96),
-        blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks in each level")] = 2,
+            tuple[Width, ...],
+            Field(min_length=1, max_length=6, description="channels of each level; each halves the map"),
+        ] = (48,),
+        blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks in each level")] = 1,
     ) -> None:
         super().__init__()
         self.multiple_of = 2 ** len(widths)
         self.levels = nn.ModuleList()
         specs = [spec]
         for width in widths:
-            self.levels.append(nn.Sequential(Downsampler(specs[-1].channels, width, 2), *residual_blocks(width, blocks)))
+            self.levels.append(
+                nn.Sequential(Downsampler(specs[-1].channels, width, 2), *residual_blocks(width, blocks))
+            )
             specs.append(Spec(width, specs[-1].stride * 2))
         self.out_specs = tuple(specs[1:])
 

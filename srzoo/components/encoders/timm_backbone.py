@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import timm
 import torch
 from pydantic import Field
-from timm.layers import Format
+from timm.layers.format import Format
 from torch import Tensor
 
 from srzoo.contracts import Encoder
@@ -34,12 +34,15 @@ class TimmEncoder(Encoder):
     """A convolutional or hierarchical backbone of timm, with its classifier taken off.
 
     Three input channels are taken for RGB and normalised as the variant was trained; for any other number timm repeats
-    or sums the weights of the first layer. The catalogue holds the variants that take images of any size and shrink from
-    level to level; all others are refused. Weights come from the Hugging Face hub, or from the file
+    or sums the weights of the first layer. The catalogue holds the variants that take images of any size and shrink
+    from level to level; all others are refused. Weights come from the Hugging Face hub, or from the file
     ``timm_VARIANT.safetensors`` in the folder ``SRZOO_WEIGHTS`` where that holds one.
 
     Source: Wightman, "PyTorch Image Models", 2019, https://github.com/huggingface/pytorch-image-models.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self,
@@ -64,12 +67,11 @@ class TimmEncoder(Encoder):
                 self.backbone.feature_info.channels(), self.backbone.feature_info.reduction(), strict=True
             )
         )
-        self._rows_columns_channels = self.backbone.output_fmt == Format.NHWC
+        self._rows_columns_channels = getattr(self.backbone, "output_fmt", Format.NCHW) == Format.NHWC
         self._frozen = frozen
-        defaults = timm.get_pretrained_cfg(variant)
-        rgb = spec.channels == 3 and defaults is not None
-        self.register_buffer("mean", torch.tensor(defaults.mean if rgb else (0.0,)).view(-1, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(defaults.std if rgb else (1.0,)).view(-1, 1, 1), persistent=False)
+        mean, deviation = _normalisation(variant) if spec.channels == 3 else ((0.0,), (1.0,))
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
         if frozen:
             self.backbone.requires_grad_(False).eval()
 
@@ -101,9 +103,15 @@ def _known_strides(variant: str) -> list[int]:
         raise OptionError(f"encoder timm: timm {timm.__version__} has no {variant!r} yet: pip install -U timm")
     if installed:
         raise OptionError(
-            f"encoder timm: {variant!r} needs a fixed input size or does not shrink from level to level; {_LISTING}"
+            f"encoder timm: {variant!r} needs a fixed input size or does not shrink from level to level: {_LISTING}"
         )
     raise OptionError(f"encoder timm: there is no variant {variant!r}{suggestion(variant, known)}; {_LISTING}")
+
+
+def _normalisation(variant: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of RGB by which a variant's input was normalised in training."""
+    defaults = timm.get_pretrained_cfg(variant)
+    return (defaults.mean, defaults.std) if defaults is not None else ((0.0,), (1.0,))
 
 
 def _create(variant: str, channels: int, levels: int, pretrained: bool) -> Any:
@@ -113,7 +121,7 @@ def _create(variant: str, channels: int, levels: int, pretrained: bool) -> Any:
         OptionError: timm has no weights for it.
         FetchError: The weights cannot be had.
     """
-    wanted = {"features_only": True, "in_chans": channels, "out_indices": tuple(range(levels))}
+    wanted: dict[str, Any] = {"features_only": True, "in_chans": channels, "out_indices": tuple(range(levels))}
     if not pretrained or torch.get_default_device().type == "meta":
         return timm.create_model(variant, **wanted)
     if not timm.is_model_pretrained(variant):

@@ -18,7 +18,8 @@ class ConditionalLatent(Latent):
 
     The posterior looks at the detail of HR alone: each LR pixel's block of HR pixels less its mean, which LR tells.
 
-    Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional Generative Models", NIPS 2015.
+    Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional Generative Models", NIPS
+    2015.
     """
 
     training_only = ("posterior",)
@@ -29,7 +30,9 @@ class ConditionalLatent(Latent):
         target: Spec,
         *,
         channels: Annotated[int, Field(ge=1, le=1024, description="latent channels")] = 16,
-        width: Annotated[int, Field(ge=1, le=1024, description="channels of the networks for prior and posterior")] = 48,
+        width: Annotated[
+            int, Field(ge=1, le=1024, description="channels of the networks for prior and posterior")
+        ] = 48,
     ) -> None:
         super().__init__()
         self.out_spec = spec

@@ -23,7 +23,9 @@ class GaussianLatent(Latent):
         spec: Spec,
         target: Spec,
         *,
-        channels: Annotated[int, Field(ge=0, le=4096, description="latent channels; 0 takes those of the features")] = 0,
+        channels: Annotated[
+            int, Field(ge=0, le=4096, description="latent channels; 0 takes those of the features")
+        ] = 0,
     ) -> None:
         super().__init__()
         self.out_spec = Spec(channels or spec.channels, spec.stride)

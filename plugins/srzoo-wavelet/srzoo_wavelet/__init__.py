@@ -1,0 +1,1 @@
+"""A Haar wavelet encoder for srzoo; found through the entry point ``wavelet``."""

@@ -1,0 +1,104 @@
+"""What each part of the reference contributes: ablations against the reference that was trained in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from srzoo.benchmark.identity import network_config
+from srzoo.benchmark.store import Result
+
+REFERENCE = "reference"
+"""The model that ablations are held against."""
+
+FIDELITY = "reference-fidelity"
+"""The reference before its adversarial stage: the baseline of ablations that were trained so far, too."""
+
+PREFIX = "ablation-"
+"""Beginning of an ablation's name."""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What a change of one thing did to the scores."""
+
+    ablation: str
+    """Name of the changed model."""
+
+    baseline: str | None
+    """Name of the reference that differs in nothing else, or None where none is on the board."""
+
+    change: str
+    """What its file says is different, ``key: before → after``."""
+
+    psnr_y: float | None
+    """PSNR of the ablation less that of the baseline, in dB: below zero, the part helps."""
+
+    ssim_y: float | None
+    """The same for SSIM."""
+
+
+def contributions(qualities: Sequence[Result]) -> tuple[Contribution, ...]:
+    """Compare the ablations among results of quality with the reference among them.
+
+    A changed network is held against the reference of the same training, a changed training against `REFERENCE`.
+    """
+    named = {result.model: result for result in qualities}
+    if REFERENCE not in named:
+        return ()
+    ablations = [name for name in named if name.startswith(PREFIX) or name == FIDELITY]
+    return tuple(_contribution(named[name], named) for name in sorted(ablations))
+
+
+def _contribution(ablation: Result, named: Mapping[str, Result]) -> Contribution:
+    reference = named[REFERENCE]
+    network = list(_differences(_network(reference), _network(ablation)))
+    training = list(_differences(_training(reference), _training(ablation)))
+    if not network:
+        return _compared(ablation, reference, "; ".join(training) or "nothing")
+    change = "; ".join(network)
+    for baseline in (named[name] for name in (REFERENCE, FIDELITY) if name in named):
+        if _training(baseline) == _training(ablation) and _network(baseline) == _network(reference):
+            return _compared(ablation, baseline, change)
+    return Contribution(ablation.model, None, f"{change}; training differs, too: {'; '.join(training)}", None, None)
+
+
+def _compared(ablation: Result, baseline: Result, change: str) -> Contribution:
+    after, before = ablation.values["mean"], baseline.values["mean"]
+    deltas = (float(after[metric]) - float(before[metric]) for metric in ("psnr_y", "ssim_y"))
+    return Contribution(ablation.model, baseline.model, change, *deltas)
+
+
+def _network(result: Result) -> dict[str, Any]:
+    return network_config(result.values["config"])
+
+
+def _training(result: Result) -> dict[str, Any]:
+    """What of a file's account of its training could change the weights, but for the network."""
+    training = result.values["training"] or {}
+    recipe = training.get("recipe") or {}
+    ignored = ("preset", "model", "validate_every", "save_every", "stages")
+    stages = {stage["name"]: stage for stage in recipe.get("stages", ()) if stage["name"] in training.get("stages", ())}
+    kept = {key: value for key, value in recipe.items() if key not in ignored}
+    return {**kept, "photos": training.get("photos"), "stages": stages}
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Where two nested values differ; a part of another name differs as a whole."""
+    if before == after:
+        return
+    both = isinstance(before, Mapping) and isinstance(after, Mapping)
+    if not both or before.get("name") != after.get("name"):
+        yield f"{path}: {_name(before)} → {_name(after)}"
+        return
+    for key in dict.fromkeys((*before, *after)):
+        yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("name", "another")).removeprefix("srzoo:")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

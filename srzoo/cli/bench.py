@@ -1,0 +1,135 @@
+"""``srzoo bench``: several models under the same rules, ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from srzoo.cli.output import json_option, print_json, print_table, warn
+from srzoo.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from srzoo.benchmark.report import Board, Row
+    from srzoo.benchmark.run import Benchmark
+
+
+@click.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--data", metavar="DIR", help="Folder of HR images, or of HR/ and LR/.  [default: five embedded photos]")
+@click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True, help="Enlargement factor.")
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Keep each result as a file here, and use again what is here already.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Measure again what --results already holds.")
+@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Draw quality against cost: .png, .svg or .pdf.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@json_option
+@click.pass_context
+def bench(
+    context: click.Context,
+    models: tuple[str, ...],
+    data: str | None,
+    scale: int,
+    results: Path | None,
+    fresh: bool,
+    picture: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Measure models under the same rules, on the same images, and rank them.
+
+    MODEL is a shipped model, a model file (*.safetensors) or an upscaler such as bicubic; without any, all shipped
+    models of that scale and the plain upscalers are measured. The best PSNR on luma comes first. MACs, seconds and
+    memory are those of one image that is enlarged to 1280x720. Where `reference` and its ablations are on the board,
+    a second table shows what each part contributes.
+
+    A result is found again by the protocol, the pixels of the data, the model's parts and weights, and, for costs, the
+    machine: change any of these, and it is measured anew.
+
+    \b
+    Examples:
+      srzoo bench
+      srzoo bench reference bicubic my-model.safetensors --data Set5
+      srzoo bench --results results --plot quality.svg
+      srzoo bench bicubic lanczos --scale 2 --json
+    """
+    from srzoo.api import pairs_of
+    from srzoo.benchmark import plot
+    from srzoo.benchmark.run import run
+
+    if fresh and results is None:
+        raise click.UsageError("--fresh needs the --results that it measures again")
+    if picture is not None:
+        plot.check_plot_file(picture)
+    with progress_bar() as tell:
+        pairs = pairs_of(data, scale)
+        names = list(models) or None
+        outcome = run(names, pairs, scale=scale, results=results, fresh=fresh, device=device, progress=tell)
+    for row in outcome.board.rows:
+        if not row.trained:
+            warn(f"{row.model} is untrained: its scores say nothing about its design")
+    if as_json:
+        print_json(outcome.to_dict())
+    else:
+        _print(outcome)
+    if not outcome.board.rows:
+        context.exit(1)
+    if picture is not None:
+        plot.plot(outcome, picture)
+
+
+def _print(outcome: Benchmark) -> None:
+    board = outcome.board
+    if board.rows:
+        columns = ("rank", "model", "psnr_y", "ssim_y", "lr_psnr", "params [K]", "macs [G]", "seconds", "memory [MB]")
+        print_table(columns, [_cells(row) for row in board.rows])
+        click.echo("\n".join(_conditions(outcome)))
+    if board.contributions:
+        _print_contributions(board)
+    for name, kinds in outcome.reused.items():
+        click.echo(f"reused, not measured now: {name} ({' and '.join(kinds)})")
+    for name, error in outcome.failed.items():
+        click.echo(f"failed: {name}: {error}")
+
+
+def _cells(row: Row) -> list[Any]:
+    return [
+        row.rank,
+        row.model if row.trained else f"{row.model} (untrained)",
+        round(row.psnr_y, 3),
+        round(row.ssim_y, 4),
+        round(row.lr_psnr, 2),
+        None if row.params is None else round(row.params / 1e3, 1),
+        None if row.macs is None else round(row.macs / 1e9, 2),
+        None if row.seconds is None else round(row.seconds, 3),
+        None if row.memory is None else round(row.memory / 1e6),
+    ]
+
+
+def _conditions(outcome: Benchmark) -> list[str]:
+    """Under what the numbers were measured."""
+    board, machine, (height, width) = outcome.board, outcome.environment, outcome.size
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in board.settings.items())
+    return [
+        "",
+        f"protocol {board.protocol['name']} v{board.protocol['version']} ({board.protocol['hash']}): {settings}",
+        f"data {board.data['fingerprint']}: {board.data['images']} images, x{board.data['scale']}",
+        f"cost of one LR image of {width}x{height}: {machine['device']} ({machine['device_name']}), "
+        f"{machine['threads']} threads, {versions}",
+    ]
+
+
+def _print_contributions(board: Board) -> None:
+    rows = [
+        [each.ablation, each.baseline, _signed(each.psnr_y, 3), _signed(each.ssim_y, 4), each.change]
+        for each in board.contributions
+    ]
+    title = "\nwhat each part contributes: the ablation less the reference of the same training"
+    print_table(("ablation", "against", "psnr_y", "ssim_y", "change"), rows, title)
+
+
+def _signed(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

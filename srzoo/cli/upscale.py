@@ -1,0 +1,187 @@
+"""``srzoo upscale``: image files, enlarged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srzoo.cli.output import warn
+from srzoo.cli.progress import Tell, progress_bar
+from srzoo.errors import ImageError, SrzooError, UsageError
+from srzoo.options import one_line
+
+if TYPE_CHECKING:
+    from srzoo.images import Image
+    from srzoo.model import Model
+
+NO_ALPHA = (".jpg", ".jpeg", ".bmp")
+"""Suffixes of formats without transparency."""
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--model", default="reference", show_default=True, metavar="MODEL",
+              help="A shipped model, a model file or an upscaler such as bicubic.")  # fmt: skip
+@click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.  [default: the model's own]")
+@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
+              help="Standard deviation of the latent's noise, by which samples differ; 0 takes its mean.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of that noise.")
+@click.option("--tile", type=click.IntRange(0), default=512, show_default=True, metavar="N",
+              help="Largest side, in input pixels, that is enlarged at once; 0 for no tiles.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@click.option("--compare", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write nearest, bicubic and the result side by side, for looking at; for one image.")  # fmt: skip
+def upscale(
+    source: Path,
+    target: Path,
+    model: str,
+    scale: int | None,
+    temperature: float,
+    seed: int,
+    tile: int,
+    device: str,
+    compare: Path | None,
+) -> None:
+    """Enlarge an image, or every image in a folder.
+
+    IN is an image file and OUT the file to write, its suffix choosing the format; or both are folders, where OUT is
+    made if need be and a file that cannot be enlarged does not stop the others. Transparency, colour profile and the
+    16 bits of PNG files are kept. Large images are enlarged in tiles, which needs less memory the smaller they are.
+
+    \b
+    Examples:
+      srzoo upscale photo.png large.png
+      srzoo upscale photo.png large.png --temperature 0.8 --seed 3 --compare compare.png
+      srzoo upscale photos enlarged --model bicubic --scale 2
+      srzoo upscale scan.png large.png --tile 128
+    """
+    jobs = _jobs(source, target)
+    if compare is not None and (source.is_dir() or compare.resolve() in (source.resolve(), jobs[0][1].resolve())):
+        raise UsageError(f"--compare {compare}: it is for one image, and needs a file of its own")
+    from srzoo import zoo
+
+    loaded = zoo.load(model, scale, device)
+    work = _Work(loaded, temperature, seed, tile)
+    if not loaded.trained:
+        warn(f"{model} is untrained: what it draws means nothing; train it first, or use --model bicubic")
+    failed = []
+    with progress_bar() as tell:
+        for index, (file, out) in enumerate(jobs):
+            try:
+                image, result = work.enlarge(file, out, _part(tell, index, len(jobs), file))
+                if compare is not None:
+                    _write_comparison(compare, image, result, loaded.scale, model)
+            except Exception as error:  # whatever is wrong with one file, the others of a folder are enlarged
+                if not source.is_dir():
+                    raise
+                failed.append(file.name)
+                warn(str(error) if isinstance(error, SrzooError) else f"{file}: {one_line(error)}")
+    if failed:
+        raise ImageError(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}; the others are in {target}")
+
+
+def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """What to read and where to write it."""
+    from srzoo.images import SUFFIXES, list_images
+
+    if source.is_dir():
+        if target.exists() and (not target.is_dir() or target.samefile(source)):
+            raise UsageError(f"{target} cannot take the images of {source}: name another folder")
+        files = list_images(source)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the folder {target}: {error.strerror}") from None
+        return [(file, target / file.name) for file in files]
+    out = target / source.name if target.is_dir() else target
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the input itself, which is never overwritten: name another file")
+    if out.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"cannot write {out}: name a file that ends in {', '.join(SUFFIXES)}")
+    if not out.parent.is_dir():
+        raise UsageError(f"cannot write {out}: folder {out.parent} does not exist; create it first")
+    return [(source, out)]
+
+
+def _part(tell: Tell, index: int, count: int, file: Path) -> Tell:
+    """Progress over the tiles of one of several files."""
+
+    def tell_tiles(done: int, tiles: int, what: str) -> None:
+        tell(index * tiles + done, count * tiles, file.name)
+
+    tell_tiles(0, 1, "")
+    return tell_tiles
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done to every image."""
+
+    model: Model
+    temperature: float
+    seed: int
+    tile: int
+
+    def enlarge(self, source: Path, out: Path, tell: Tell) -> tuple[Image, Image]:
+        """Enlarge one file; hand back what was read and what was written."""
+        from srzoo.images import read_image, write_image
+        from srzoo.resize import imresize
+
+        image = read_image(source)
+        if image.alpha is not None and out.suffix.lower() in NO_ALPHA:
+            raise ImageError(f"{source} has transparency, which {out.suffix} cannot hold: write a .png")
+        try:
+            pixels = self.model.upscale(
+                image.pixels,
+                temperature=self.temperature,
+                seed=self.seed,
+                tile=self.tile,
+                progress=lambda done, tiles: tell(done, tiles, ""),
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            side = max(image.pixels.shape[:2])
+            smaller = max(16, min(self.tile or side, side) // 2)
+            raise ImageError(f"not enough memory to enlarge {source}: give smaller tiles, --tile {smaller}") from None
+        alpha = None
+        if image.alpha is not None:
+            alpha = imresize(image.alpha, scale=self.model.scale).astype(image.alpha.dtype)
+        result = replace(image, pixels=pixels, alpha=alpha)
+        write_image(out, result)
+        return image, result
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    )
+
+
+def _write_comparison(file: Path, image: Image, result: Image, scale: int, name: str) -> None:
+    """Nearest neighbours, bicubic and the result in one row under their names; transparency is left out."""
+    import numpy as np
+    from PIL import Image as pillow
+    from PIL import ImageDraw
+
+    from srzoo.images import write_image
+    from srzoo.zoo import load
+
+    small = image.pixels
+    shown = [load("nearest", scale).upscale(small), load("bicubic", scale).upscale(small), result.pixels]
+    panels = [pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8) for pixels in shown]
+    height, width = panels[0].shape[:2]
+    caption, gap = 16, 4
+    sheet = pillow.new("RGB", (3 * width + 2 * gap, height + caption), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (panel, text) in enumerate(zip(panels, ("nearest", "bicubic", name), strict=True)):
+        left = index * (width + gap)
+        sheet.paste(pillow.fromarray(panel).convert("RGB"), (left, caption))
+        draw.text((left + 2, 2), text, fill="black")
+    profile = image.icc_profile if small.ndim == 3 else None  # a profile for gray does not fit the sheet's colours
+    write_image(file, replace(image, pixels=np.asarray(sheet), alpha=None, icc_profile=profile, exif=None, depth=8))

@@ -1,0 +1,122 @@
+"""Models by name: shipped weights, model files, and upscalers that need no weights of srzoo's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from srzoo import config
+from srzoo.assembly import build_upscaler
+from srzoo.checkpoint import load_model, read_header
+from srzoo.errors import UsageError
+from srzoo.model import Model
+from srzoo.options import suggestion
+from srzoo.registry import OWN, REGISTRY
+
+SUFFIX = ".safetensors"
+"""Ending of a model file's name."""
+
+LARGEST_SCALE = 16
+"""Largest enlargement factor."""
+
+
+def shipped() -> dict[str, Path]:
+    """Model files that srzoo ships, by name."""
+    return {file.stem: file for file in sorted((Path(__file__).parent / "weights").glob(f"*{SUFFIX}"))}
+
+
+def plain_upscalers() -> list[str]:
+    """Names of srzoo's own upscalers, which take any scale."""
+    return [ref.name for ref in REGISTRY.parts("upscaler") if ref.distribution == OWN]
+
+
+def load(name_or_path: str | os.PathLike[str], scale: int | None = None, device: torch.device | str = "cpu") -> Model:
+    """Load a model, ready for use.
+
+    Args:
+        name_or_path: A shipped model's name; a model file (``*.safetensors``); or an upscaler: ``bicubic``,
+            ``distribution:name``, or ``family/variant`` such as ``spandrel/PATH``. Names win over files: write
+            ``./bicubic`` for a file of that name.
+        scale: Enlargement factor that is wanted; None takes the model's own, which for a plain upscaler is 4.
+        device: Where to compute; ``"auto"`` takes a CUDA device where there is one.
+
+    Raises:
+        UsageError: There is no such model or device, or it enlarges by another factor.
+        CheckpointError: The file cannot be read.
+        BrokenPluginError: A third party's upscaler fails.
+    """
+    place = usable_device(device)
+    if scale is not None and not 1 <= scale <= LARGEST_SCALE:
+        raise UsageError(f"scale {scale} is out of range: write a whole number from 1 to {LARGEST_SCALE}")
+    text = os.fspath(name_or_path)
+    file = find_file(text)
+    if file is None:
+        return build_upscaler(text, scale).to(place).eval()
+    found = int(read_header(file)["config"]["scale"])
+    if scale not in (None, found):
+        raise UsageError(f"{text} enlarges x{found}, not x{scale}: {_scales()}")
+    return load_model(file, device=place)
+
+
+def find_file(text: str) -> Path | None:
+    """The file of a model, or None for an upscaler, which has none of srzoo's.
+
+    Raises:
+        UsageError: There is no such model.
+    """
+    files = shipped()
+    if text in files:
+        return files[text]
+    if _is_upscaler(text):
+        return None
+    if not Path(text).exists():
+        raise _not_found(text)
+    return Path(text)
+
+
+def usable_device(device: torch.device | str) -> torch.device:
+    """The device of that name, tried out.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(1, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f"device {str(device)!r} cannot be used here ({reason}): write cpu, or auto") from None
+
+
+def _is_upscaler(text: str) -> bool:
+    family = text.partition("/")[0]
+    known = {name for ref in REGISTRY.parts("upscaler") for name in (ref.name, ref.qualified)}
+    return family in known or (":" in family and not Path(text).exists() and not text.endswith(SUFFIX))
+
+
+def _scales() -> str:
+    own = sorted({int(read_header(file)["config"]["scale"]) for file in shipped().values()})
+    plain = ", ".join(plain_upscalers())
+    there = f"shipped models enlarge {', '.join(f'x{scale}' for scale in own)}; " if own else ""
+    return f"{there}{plain} take any scale"
+
+
+def _not_found(text: str) -> UsageError:
+    if text.endswith(SUFFIX):
+        hint = suggestion(Path(text).stem, [file.stem for file in Path(text).parent.glob(f"*{SUFFIX}")])
+        return UsageError(f"model file {text} does not exist{hint}: check the path")
+    presets = config.shipped("presets")
+    if text in presets:
+        return UsageError(
+            f"{text!r} is a preset, which has no weights: srzoo build {text} -o model{SUFFIX} assembles it untrained, "
+            "srzoo train RECIPE trains one"
+        )
+    upscalers = [ref.name for ref in REGISTRY.parts("upscaler")]
+    known = [*shipped(), *upscalers]
+    return UsageError(
+        f"there is no model {text!r}{suggestion(text, [*known, *presets])}: "
+        f"write a model file (*{SUFFIX}) or one of {', '.join(known)}"
+    )

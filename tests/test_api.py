@@ -1,0 +1,116 @@
+"""The public names: which they are, what importing them costs, and that they do what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import srzoo
+from srzoo.errors import ConfigError, UsageError
+from srzoo.scoring import make_pair, sample_pairs
+
+PUBLIC = ["__version__", "available", "bench", "build", "evaluate", "load", "save"]
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_public_names_are_these() -> None:
+    assert srzoo.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(srzoo))
+    assert all(getattr(srzoo, name) is not None for name in PUBLIC)
+    with pytest.raises(AttributeError, match="module 'srzoo' has no attribute 'biuld'"):
+        _ = srzoo.biuld
+
+
+def test_importing_srzoo_imports_nothing_heavy() -> None:
+    heavy = ("torch", "numpy", "pydantic", "pandas", "matplotlib", "click", "rich", "timm")
+    code = f"import sys, srzoo; srzoo.__version__; print([name for name in {heavy} if name in sys.modules])"
+    assert python(code) == "[]"
+    code = f"import sys, srzoo; srzoo.available('encoders'); print([name for name in {heavy} if name in sys.modules])"
+    assert python(code) == "[]"
+
+
+def test_no_submodule_shadows_a_public_name() -> None:
+    code = """
+import importlib, inspect, pkgutil, srzoo
+modules = [info.name for info in pkgutil.iter_modules(srzoo.__path__) if info.name != "__main__"]
+for name in modules:
+    importlib.import_module(f"srzoo.{name}")
+assert len(modules) > 20 and not set(modules) & set(srzoo.__all__), modules
+print([name for name in srzoo.__all__ if inspect.ismodule(getattr(srzoo, name))])
+"""
+    assert python(code) == "[]"
+
+
+def test_available_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert srzoo.available("decoders") == srzoo.available("decoder")
+    assert {"attn", "deconv", "dense", "shuffle"} <= set(srzoo.available("decoders"))
+    assert "reference" in srzoo.available("presets")
+    assert srzoo.available("models") == [
+        file.stem for file in sorted(Path(srzoo.__file__).parent.glob("weights/*.saf*"))
+    ]
+    with pytest.raises(UsageError, match="no kind 'dekoder'"):
+        srzoo.available("dekoder")
+
+
+def test_build_changes_a_preset() -> None:
+    model = srzoo.build(
+        "reference",
+        encoder="resnet",
+        decoder={"name": "attn", "blocks": 2, "widths": [16, 24]},
+        latent={"channels": 4},
+        base="none",
+        scale=3,
+        skips=False,
+        device="meta",
+    )
+    config = model.config
+    assert (config["scale"], config["skips"], config["base"]) == (3, False, "none")
+    assert config["encoder"]["name"] == "srzoo:resnet"
+    assert (config["decoder"]["blocks"], config["decoder"]["widths"]) == (2, [16, 24])
+    assert (config["latent"]["name"], config["latent"]["channels"]) == ("srzoo:conditional", 4)
+    with pytest.raises(ConfigError, match="did you mean 'reference'"):
+        srzoo.build("referense")
+    with pytest.raises(TypeError, match="encodr"):
+        srzoo.build(encodr="resnet")
+
+
+def test_evaluate_takes_names_and_models_folders_and_pairs(tmp_path: Path) -> None:
+    from srzoo.images import write_image
+
+    photos = [make_pair(pair.name, pair.hr[100:164, 100:164], 2) for pair in sample_pairs(2)[:2]]
+    for photo in photos:
+        write_image(tmp_path / f"{photo.name}.png", photo.hr)
+    by_name = srzoo.evaluate("bicubic", tmp_path, scale=2)
+    by_model = srzoo.evaluate(srzoo.load("bicubic", 2), photos)
+    assert by_name.data == by_model.data and by_name.data["scale"] == 2
+    assert [by_name.mean[key] for key in ("psnr_y", "ssim_y")] == [by_model.mean[key] for key in ("psnr_y", "ssim_y")]
+
+
+def test_a_temperature_draws_samples() -> None:
+    pairs = [make_pair(pair.name, pair.hr[100:164, 100:164], 4) for pair in sample_pairs(4)[:1]]
+    model = srzoo.build()
+    mean, first, again, second = (
+        srzoo.evaluate(model, pairs, temperature=temperature, seed=seed).mean["psnr_y"]
+        for temperature, seed in ((0, 0), (9, 1), (9, 1), (9, 2))
+    )
+    assert first == again and len({mean, first, second}) == 3
+
+
+def test_bench_gives_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srzoo.cost.OUTPUT", (64, 96))
+    pairs = [make_pair(pair.name, pair.hr[100:164, 100:164], 2) for pair in sample_pairs(2)[:2]]
+    frame = srzoo.bench(["nearest", "lanczos", "nope"], pairs, scale=2)
+    assert list(frame["model"]) == ["lanczos", "nearest"]
+    assert frame["psnr_y"].is_monotonic_decreasing and (frame["seconds"] > 0).all()
+    assert frame.attrs["data"]["images"] == 2
+    assert [each["model"] for each in frame.attrs["failed"]] == ["nope"]
+    empty = srzoo.bench(["nope"], pairs, scale=2)
+    assert list(empty.columns) == list(frame.columns) and empty.empty

@@ -1,0 +1,397 @@
+"""Every part fits every other; what flows through an assembled network does not depend on how it was cut or padded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srzoo.assembly import build_discriminator, build_model, build_upscaler
+from srzoo.config import ModelConfig, preset
+from srzoo.contracts import Encoder, Latent, LatentOutput, PreEncoder
+from srzoo.errors import AssemblyError, BrokenPluginError, ImageError, OptionError, PartNotFoundError
+from srzoo.model import SRModel
+from srzoo.registry import KINDS, REGISTRY, PartRef, Registry, ResolvedPart
+from srzoo.spec import Spec
+
+SMALL: dict[str, dict[str, Mapping[str, Any]]] = {
+    "pre_encoder": {"identity": {}, "conv": {"widths": [8, 12]}, "residual": {"width": 12, "blocks": 1}},
+    "encoder": {
+        "strided": {"widths": [12, 16], "blocks": 1},
+        "pooled": {"widths": [12, 16], "convolutions": 1},
+        "resnet": {"widths": [12, 16], "blocks": 1},
+        "timm/resnet18": {"depth": 3},
+        "timm/convnext_atto": {"depth": 2},
+    },
+    "latent": {"identity": {}, "gaussian": {"channels": 6}, "conditional": {"channels": 6, "width": 8}},
+    "decoder": {
+        "deconv": {"widths": [8, 12], "blocks": 1, "fine_width": 6},
+        "shuffle": {"widths": [8, 12], "blocks": 1, "fine_width": 6},
+        "dense": {"widths": [8, 12], "growth": 4, "layers": 2, "fine_width": 6},
+        "attn": {"widths": [8, 12], "blocks": 2, "fine_width": 6, "window": 4, "heads": 2},
+    },
+}
+"""srzoo's own parts, and two backbones, with options that keep them small."""
+
+SCALES = (2, 3, 4, 8)
+SIZES = ((33, 50), (1, 1), (7, 130))
+SWITCHES = list(itertools.product(SCALES, (True, False)))
+PARTS = list(itertools.product(*SMALL.values()))
+
+
+def assemble(names: tuple[str, ...], scale: int, skips: bool, device: str = "cpu") -> SRModel:
+    parts = {kind: {"name": name, **options[name]} for (kind, options), name in zip(SMALL.items(), names, strict=True)}
+    config = ModelConfig.parse({"scale": scale, "skips": skips, "discriminator": "patch", **parts})
+    return build_model(config, device=device)
+
+
+def check_shape(model: SRModel, size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        sr = model(torch.empty(2, 3, *size, device="meta")).sr
+    assert sr.shape == (2, 3, size[0] * model.scale, size[1] * model.scale)
+
+
+def test_small_names_every_part_of_srzoo() -> None:
+    for kind, parts in SMALL.items():
+        own = {ref.name for ref in REGISTRY.parts(kind) if ref.distribution == "srzoo"}
+        assert own == {name.partition("/")[0] for name in parts}
+
+
+@pytest.mark.parametrize("encoder", SMALL["encoder"])
+def test_every_combination_of_parts_fits(encoder: str) -> None:
+    """Each with two of the eight pairs of scale and skips; neighbours in the product get other ones."""
+    numbered = [(index, names) for index, names in enumerate(PARTS) if names[1] == encoder]
+    assert len(numbered) == 36
+    for index, names in numbered:
+        for which in (index % len(SWITCHES), (3 * index + 4) % len(SWITCHES)):
+            model = assemble(names, *SWITCHES[which], device="meta").eval()
+            check_shape(model, SIZES[(index + which) % len(SIZES)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", SMALL["encoder"])
+@pytest.mark.parametrize(("scale", "skips"), SWITCHES)
+def test_every_combination_at_every_scale_and_size(encoder: str, scale: int, skips: bool) -> None:
+    for names in PARTS:
+        if names[1] == encoder:
+            model = assemble(names, scale, skips, device="meta").eval()
+            for size in SIZES:
+                check_shape(model, size)
+
+
+def pairwise_cover(choices: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Few rows, one of each list per row, in which every pair of two lists' entries stands in one row at least."""
+    rows = list(itertools.product(*choices))
+
+    def pairs(row: tuple[Any, ...]) -> set[tuple[tuple[int, Any], ...]]:
+        return set(itertools.combinations(enumerate(row), 2))
+
+    missing = set().union(*map(pairs, rows))
+    while missing:
+        best = max(rows, key=lambda row: len(missing & pairs(row)))
+        missing -= pairs(best)
+        yield best
+
+
+COVER = list(pairwise_cover([*map(list, SMALL.values()), [2, 3], [True, False]]))
+
+
+def test_the_cover_holds_every_pair_of_parts() -> None:
+    for a, b in itertools.combinations(range(4), 2):
+        names = [list(parts) for parts in SMALL.values()]
+        assert {(row[a], row[b]) for row in COVER} == set(itertools.product(names[a], names[b]))
+    assert len(COVER) <= 30
+
+
+@pytest.mark.parametrize("row", COVER, ids=lambda row: "-".join(map(str, row)))
+def test_real_numbers_forward_and_backward(row: tuple[Any, ...]) -> None:
+    *names, scale, skips = row
+    model = assemble(tuple(names), scale, skips)
+    hr = torch.rand(2, 3, 9 * scale, 20 * scale)
+    out = model(torch.rand(2, 3, 9, 20), hr=hr, noise=noise_for(model, 2, (9, 20)))
+    assert out.sr.shape == hr.shape
+    assert bool(out.prior) == bool(model.noise_specs) == bool(out.posterior)
+    loss = (out.sr - hr).abs().mean()
+    for gaussian in (*out.prior, *out.posterior):
+        loss = loss + gaussian.mean.square().mean() + gaussian.log_variance.square().mean()
+    loss.backward()
+    assert torch.isfinite(out.sr).all()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert without == []
+
+
+def noise_for(model: SRModel, batch: int, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    return tuple(each.expand(batch, -1, -1, -1) for each in model.noise(*size, seed=5))
+
+
+@pytest.fixture(scope="module")
+def reference() -> SRModel:
+    """The reference preset with a decoder that adds something visible to its base."""
+    model = build_model(preset("reference"), seed=1).eval()
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.mul_(1.5)
+    return model
+
+
+def test_every_size_gives_exactly_scale_times_it() -> None:
+    model = build_model(preset("reference"), device="meta").eval()
+    multiple = model.multiple
+    for height, width in [*itertools.product(range(1, 41), repeat=2), (511, 37)]:
+        padded = model.padded_size(height, width)
+        for size, size_padded in zip((height, width), padded, strict=True):
+            assert size <= size_padded < size + multiple and size_padded % multiple == 0
+    for size in [*((n, 41 - n) for n in range(1, 41)), *((n, n) for n in (1, 15, 16, 17, 40)), (511, 37)]:
+        check_shape(model, size)
+
+
+@pytest.mark.slow
+def test_every_size_up_to_40_runs() -> None:
+    model = build_model(preset("reference"), device="meta").eval()
+    for size in itertools.product(range(1, 41), repeat=2):
+        check_shape(model, size)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 9), (16, 17), (3, 40), (33, 16)])
+def test_padding_is_replication_and_crop_and_nothing_else(reference: SRModel, height: int, width: int) -> None:
+    lr = torch.rand(1, 3, height, width)
+    rows, columns = reference.padded_size(height, width)
+    padded = F.pad(lr, (0, columns - width, 0, rows - height), mode="replicate")
+    assert reference.base is not None
+    with torch.no_grad():
+        network = reference(lr).sr - reference.base(lr)
+        of_padded = (reference(padded).sr - reference.base(padded))[..., : height * 4, : width * 4]
+    assert network.abs().max() > 1e-3
+    torch.testing.assert_close(network, of_padded, rtol=0, atol=1e-5)
+
+
+def test_hr_is_padded_with_lr() -> None:
+    model = assemble(("residual", "strided", "conditional", "shuffle"), 3, True).eval()
+    lr, hr = torch.rand(1, 3, 5, 6), torch.rand(1, 3, 15, 18)
+    with torch.no_grad():
+        inside = model(lr, hr=hr).posterior[0].mean
+        whole = model(F.pad(lr, (0, 2, 0, 3), mode="replicate"), hr=F.pad(hr, (0, 6, 0, 9), mode="replicate"))
+    torch.testing.assert_close(inside, whole.posterior[0].mean)
+
+
+def test_without_skips_all_passes_through_the_latent() -> None:
+    lr = torch.rand(1, 3, 8, 8)
+    for skips in (True, False):
+        model = assemble(("residual", "strided", "gaussian", "shuffle"), 2, skips).eval()
+        model.base = None
+        with torch.no_grad():
+            for value in model.latent.parameters():
+                value.zero_()
+            first, second = (model(x).sr for x in (lr, 1 - lr))
+        assert torch.equal(first, second) is not skips
+
+
+# What does not fit is refused, and the message names who is concerned.
+
+
+class Falling(Encoder):
+    """Its strides decrease."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.out_specs = (Spec(4, spec.stride * 4), Spec(4, spec.stride * 2))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        return (features,)
+
+
+class Silent(PreEncoder):
+    """Does not say what it returns."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image
+
+
+class Finer(Silent):
+    """Enlarges first."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.out_spec = Spec(3, Fraction(1, 2))
+
+
+class Crashing(Latent):
+    """Fails while it is built."""
+
+    def __init__(self, spec: Spec, target: Spec) -> None:
+        super().__init__()
+        raise ZeroDivisionError("no such\nlatent")
+
+    def forward(self, features: Tensor, hr: Tensor | None = None, noise: Any = ()) -> LatentOutput:
+        return LatentOutput(features)
+
+
+class Levelless(Falling):
+    """Has no levels."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.out_specs = ()
+
+
+class WithFakes(Registry):
+    """srzoo's parts, and this file's."""
+
+    def resolve(self, kind: str, name: str) -> ResolvedPart:
+        if name.startswith("fake:"):
+            return ResolvedPart(PartRef(KINDS[kind], name[5:], "fake", "1.0", f"{__name__}:{name[5:]}"))
+        return super().resolve(kind, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"encoder": "fake:Falling"}, AssemblyError, ["encoder fake:Falling", "4, 2", "pre-encoder srzoo:residual"]),
+        ({"encoder": "fake:Levelless"}, BrokenPluginError, ["encoder fake:Levelless", "out_specs"]),
+        ({"pre_encoder": "fake:Silent"}, BrokenPluginError, ["pre-encoder fake:Silent", "out_spec"]),
+        ({"pre_encoder": "fake:Finer"}, AssemblyError, ["pre-encoder fake:Finer", "3ch x2"]),
+        ({"latent": "fake:Crashing"}, BrokenPluginError, ["latent fake:Crashing", "48ch /2", "ZeroDivisionError"]),
+        ({"decoder": {"heads": 7}}, AssemblyError, ["decoder attn", "7 heads", "48 channels", "decoder.heads"]),
+        ({"decoder": {"window": 1}}, OptionError, ["decoder srzoo:attn", "'window'", ">= 2"]),
+        ({"encoder": {"widths": [8, 0]}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
+        ({"encoder": {"widths": [8] * 7}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
+        ({"encoder": {"widths": []}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
+        ({"decoder": {"widths": [0]}}, OptionError, ["decoder srzoo:attn", "'widths'"]),
+        ({"pre_encoder": {"name": "conv", "widths": [-4]}}, OptionError, ["pre_encoder srzoo:conv", "'widths'"]),
+        ({"encoder": {"block": 2}}, OptionError, ["encoder srzoo:strided", "'block'", "did you mean 'blocks'?"]),
+        ({"pre_encoder": {"width": "wide"}}, OptionError, ["pre_encoder srzoo:residual", "'width'", "'wide'"]),
+        ({"encoder": "stridde"}, PartNotFoundError, ["encoder 'stridde'", "did you mean 'strided'?"]),
+        ({"base": "bicubik"}, PartNotFoundError, ["upscaler 'bicubik'", "did you mean 'bicubic'?"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(
+    changes: dict[str, Any], error: type[Exception], words: list[str]
+) -> None:
+    with pytest.raises(error) as caught:
+        build_model(preset("reference", changes), device="meta", registry=WithFakes())
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_upscaler_of_another_scale_is_refused() -> None:
+    assert build_upscaler("bicubic", 3).scale == 3
+    with pytest.raises(PartNotFoundError, match="did you mean 'bicubic'"):
+        build_upscaler("bicubik", 3)
+
+
+# The global generators belong to the caller.
+
+
+def test_building_and_running_leave_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    config = preset("reference", {"encoder": {"name": "timm/resnet18", "depth": 2}})
+    model = build_model(config, seed=3)
+    build_discriminator(config, seed=3)
+    model(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)), noise=model.noise(8, 8))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = build_model(preset("reference"), seed=7).state_dict()
+    torch.manual_seed(2)
+    again, other = (build_model(preset("reference"), seed=seed).state_dict() for seed in (7, 8))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+# Tiles.
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_tiles_equal_the_whole(reference: SRModel, temperature: float) -> None:
+    lr = torch.rand(1, 3, 75, 101, generator=torch.Generator().manual_seed(0))
+    calls: list[tuple[int, int]] = []
+    whole = reference.upscale(lr, temperature=temperature, seed=4)
+    tiles = reference.upscale(lr, temperature=temperature, seed=4, tile=32, progress=lambda *done: calls.append(done))
+    assert calls == [(n, 12) for n in range(1, 13)]
+    assert (whole - tiles).abs().max() < 2e-5
+    other = reference.upscale(lr, temperature=temperature, seed=5)
+    assert torch.equal(whole, other) is (temperature == 0)
+
+
+def test_tiles_of_bicubic_equal_the_whole() -> None:
+    lr = torch.rand(2, 3, 70, 90)
+    for name in ("bicubic", "lanczos", "nearest"):
+        model = build_upscaler(name, 3)
+        assert (model.upscale(lr, tile=24) - model.upscale(lr)).abs().max() <= 1e-6
+
+
+# An image comes back as what it was.
+
+
+@pytest.fixture(scope="module")
+def doubler() -> nn.Module:
+    return build_upscaler("nearest", 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5)])
+def test_tensors(doubler: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    image = torch.rand(shape).to(dtype)
+    out = doubler.upscale(image)
+    assert out.dtype == dtype and not out.requires_grad
+    torch.testing.assert_close(out, image.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5)])
+def test_arrays(doubler: Any, dtype: type, shape: tuple[int, ...]) -> None:
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    image = (np.random.default_rng(0).random(shape) * top).astype(dtype)
+    out = doubler.upscale(image)
+    assert out.dtype == dtype
+    np.testing.assert_allclose(out.astype(float), image.repeat(2, 0).repeat(2, 1).astype(float), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "RGBA")])
+def test_pil_images(doubler: Any, mode: str, back: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 4), dtype=np.uint8)
+    pixels[..., 3] = 128
+    image = Image.fromarray(pixels if "A" in mode else pixels[..., :3].copy()).convert(mode)
+    out = doubler.upscale(image)
+    assert isinstance(out, Image.Image) and out.size == (10, 12) and out.mode == back
+    expected = image.convert(back).resize((10, 12), Image.Resampling.NEAREST)
+    assert np.array_equal(np.asarray(out), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+        torch.zeros(1, 4, 4),
+        torch.zeros(3, 0, 4),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4), np.int32),
+        np.zeros((0, 4), np.uint8),
+        "picture.png",
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(doubler: Any, image: Any) -> None:
+    with pytest.raises(ImageError) as caught:
+        doubler.upscale(image)
+    assert "\n" not in str(caught.value)
+
+
+def test_upscaling_is_clamped_and_keeps_the_mode(reference: SRModel) -> None:
+    reference.train()
+    out = reference.upscale(torch.rand(3, 8, 8) * 4 - 2)
+    assert reference.training and out.min() >= 0 and out.max() <= 1
+    reference.eval()

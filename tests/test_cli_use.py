@@ -1,0 +1,204 @@
+"""``upscale``, ``eval`` and ``bench`` on real photos."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image as pillow
+from PIL import ImageCms
+
+from srzoo.api import build
+from srzoo.checkpoint import save_model
+from srzoo.cli import main
+from srzoo.images import Image, read_image, write_image
+from srzoo.model import Model
+from srzoo.scoring import sample_pairs
+
+
+@pytest.fixture(autouse=True)
+def _small_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRZOO_PLUGINS", "")
+    monkeypatch.setattr("srzoo.cost.OUTPUT", (64, 96))
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[np.ndarray]:
+    return [pair.hr[96:160, 96:176] for pair in sample_pairs(4)[:2]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photos: list[np.ndarray]) -> Path:
+    (tmp_path / "photos").mkdir()
+    for name, photo in zip("ab", photos, strict=True):
+        write_image(tmp_path / "photos" / f"{name}.png", photo)
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    decoder = {"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8}
+    save_model(build(pre_encoder={"name": "conv", "widths": [8]}, decoder=decoder), path)
+    return str(path)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="srzoo")
+
+
+def start(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "srzoo", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SRZOO_PLUGINS": ""})
+
+
+def test_a_photo_is_enlarged_by_the_program(folder: Path, tiny: str, tmp_path: Path) -> None:
+    done = start(
+        "upscale", folder / "a.png", tmp_path / "out.png", "--model", tiny, "--temperature", 0.5, "--device", "cpu"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"warning: {tiny} is untrained") and not done.stdout
+    assert read_image(tmp_path / "out.png").pixels.shape == (256, 320, 3)
+    failed = run("upscale", folder / "a.png", tmp_path / "out2.png", "--model", "bicubik")
+    assert failed.exit_code == 2
+    assert failed.stderr.startswith("error: there is no model 'bicubik' (did you mean 'bicubic'?)")
+
+
+def test_alpha_profile_and_exif_are_kept(photos: list[np.ndarray], tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = pillow.Exif()
+    exif[0x010E] = "a cat"
+    alpha = np.zeros((64, 80), np.uint8)
+    alpha[:, 40:] = 255
+    write_image(tmp_path / "in.png", Image(photos[0], alpha, profile, exif.tobytes()))
+    assert run("upscale", tmp_path / "in.png", tmp_path / "out.png", "--model", "bicubic", "--scale", 3).exit_code == 0
+    out = read_image(tmp_path / "out.png")
+    assert out.pixels.shape == (192, 240, 3) and out.icc_profile == profile and out.exif is not None
+    assert out.alpha is not None and out.alpha[:, :110].max() == 0 and out.alpha[:, 130:].min() == 255
+    refused = run("upscale", tmp_path / "in.png", tmp_path / "out.jpg", "--model", "bicubic")
+    assert refused.exit_code == 1 and "has transparency, which .jpg cannot hold: write a .png" in refused.stderr
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (64, 80, 3)])
+def test_sixteen_bits_are_kept(shape: tuple[int, ...], tiny: str, tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.linspace(0.5, 0.51, 80, dtype=np.float32).reshape(1, 80, *[1] * (len(shape) - 2)), shape)
+    write_image(
+        tmp_path / "in.png", Image(np.ascontiguousarray(ramp), ramp[..., 0] if len(shape) > 2 else None, depth=16)
+    )
+    result = run("upscale", tmp_path / "in.png", tmp_path / "out.png", "--model", "bicubic")
+    assert result.exit_code == 0, result.stderr
+    out = read_image(tmp_path / "out.png")
+    assert out.depth == 16 and out.pixels.shape == (256, 320, *shape[2:])
+    assert len(np.unique(out.pixels)) > 200
+    assert np.abs(out.pixels[128, :, ...].mean() - 0.505) < 1e-3
+
+
+def test_tiles_make_no_seams(folder: Path, tiny: str, tmp_path: Path) -> None:
+    for name, tile in (("whole", 0), ("tiles", 32)):
+        assert (
+            run("upscale", folder / "a.png", tmp_path / f"{name}.png", "--model", tiny, "--tile", tile).exit_code == 0
+        )
+    whole, tiles = (read_image(tmp_path / f"{name}.png").pixels.astype(int) for name in ("whole", "tiles"))
+    assert np.abs(whole - tiles).max() <= 2
+
+
+def test_a_folder_goes_on_after_a_bad_file(folder: Path, tmp_path: Path) -> None:
+    (folder / "aa.png").write_bytes(b"no image")
+    result = run("upscale", folder, tmp_path / "out" / "large", "--model", "nearest", "--scale", 2)
+    assert result.exit_code == 1
+    assert "aa.png is not an image" in result.stderr and "1 of 3 images failed: aa.png" in result.stderr
+    assert sorted(file.name for file in (tmp_path / "out" / "large").iterdir()) == ["a.png", "b.png"]
+    assert read_image(tmp_path / "out" / "large" / "b.png").pixels.shape == (128, 160, 3)
+
+
+def test_what_cannot_be_written_is_refused_beforehand(folder: Path, tmp_path: Path) -> None:
+    before = (folder / "a.png").read_bytes()
+    for arguments, message in (
+        ((folder / "a.png", folder / "a.png"), "is the input itself, which is never overwritten"),
+        ((folder / "a.png", folder), "is the input itself, which is never overwritten"),
+        ((folder, folder), "cannot take the images of"),
+        ((folder, folder / "a.png"), "cannot take the images of"),
+        ((folder / "a.png", tmp_path / "out.xyz"), "name a file that ends in .png"),
+        ((folder / "a.png", tmp_path / "none" / "out.png"), "does not exist; create it first"),
+        ((folder, tmp_path / "out", "--compare", tmp_path / "c.png"), "--compare"),
+        ((folder / "a.png", tmp_path / "out.png", "--compare", folder / "a.png"), "--compare"),
+    ):
+        result = run("upscale", *arguments, "--model", "nearest")
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+    assert (folder / "a.png").read_bytes() == before
+    missing = run("upscale", tmp_path / "nothing.png", tmp_path / "out.png", "--model", "nearest")
+    assert missing.exit_code == 1 and "nothing.png does not exist; check the path" in missing.stderr
+
+
+def test_a_comparison_shows_three_images(folder: Path, tmp_path: Path) -> None:
+    result = run("upscale", folder / "a.png", tmp_path / "o.png", "--model", "lanczos", "--compare", tmp_path / "c.png")
+    assert result.exit_code == 0, result.stderr
+    sheet, out = read_image(tmp_path / "c.png").pixels, read_image(tmp_path / "o.png").pixels
+    assert sheet.shape == (256 + 16, 3 * 320 + 2 * 4, 3)
+    assert np.array_equal(sheet[16:, -320:], out)
+    assert np.array_equal(sheet[16::4, 0:320:4], read_image(folder / "a.png").pixels)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to")])
+def test_running_out_of_memory_recommends_tiles(
+    error: Exception, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Model, "upscale", fail)
+    result = run("upscale", folder / "a.png", tmp_path / "out.png", "--model", "nearest")
+    assert result.exit_code == 1 and result.stderr.strip().endswith("give smaller tiles, --tile 40")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_eval_prints_scores_and_writes_them(folder: Path, tiny: str, tmp_path: Path) -> None:
+    result = run("eval", "bicubic", "--data", folder, "--csv", tmp_path / "scores.csv")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[1].split() == ["image", "psnr_y", "ssim_y", "lr_psnr", "seconds"]
+    assert [line.split()[0] for line in lines[2:5]] == ["a", "b", "mean"]
+    assert "protocol classic v1" in result.stdout
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+    assert [row["name"] for row in rows] == ["a", "b"] and 15 < float(rows[0]["psnr_y"]) < 50
+
+    scores = json.loads(run("eval", "bicubic", "--data", folder, "--json").stdout)
+    assert scores["mean"]["psnr_y"] == pytest.approx(np.mean([float(row["psnr_y"]) for row in rows]))
+    assert scores["data"]["images"] == 2 and scores["protocol"]["name"] == "classic" and scores["trained"]
+    untrained = run("eval", tiny, "--data", folder, "--temperature", 0.5, "--seed", 3, "--json")
+    assert json.loads(untrained.stdout)["settings"] == {"temperature": 0.5, "seed": 3}
+    assert "is untrained" in untrained.stderr
+
+
+def test_bench_ranks_reuses_and_draws(folder: Path, tiny: str, tmp_path: Path) -> None:
+    given = ("bench", "bicubic", tiny, "nope", "--data", folder, "--results", tmp_path / "results")
+    first = run(*given, "--plot", tmp_path / "plot.svg")
+    assert first.exit_code == 0, first.stderr
+    assert f"{tiny} (untrained)" in first.stdout and f"warning: {tiny} is untrained" in first.stderr
+    assert "failed: nope: there is no model 'nope'" in first.stdout
+    assert "protocol classic v1" in first.stdout and "2 images, x4" in first.stdout and " threads" in first.stdout
+    assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
+
+    second = run(*given)
+    assert "reused, not measured now: bicubic (quality and cost)" in second.stdout
+    values = json.loads(run(*given, "--json").stdout)
+    assert set(values) >= {"protocol", "data", "rows", "failed", "reused"}
+    wanted = {"model", "psnr_y", "ssim_y", "lr_psnr", "params", "macs", "seconds", "memory"}
+    assert len(values["rows"]) == 2 and all(wanted <= set(row) for row in values["rows"])
+    assert values["rows"][0]["psnr_y"] >= values["rows"][1]["psnr_y"]
+
+
+def test_bench_fails_only_if_everything_does(folder: Path, tmp_path: Path) -> None:
+    result = run("bench", "nope", "--data", folder, "--plot", tmp_path / "plot.png")
+    assert result.exit_code == 1 and "failed: nope" in result.stdout
+    assert not (tmp_path / "plot.png").exists()
+    assert run("bench", "bicubic", "--fresh").exit_code == 2
+    assert run("bench", "bicubic", "--plot", "plot.gif").exit_code == 2
+    assert run("bench", "bicubic", "--data", tmp_path / "none").exit_code == 1

@@ -1,0 +1,233 @@
+"""Training through the command line: a run, its resumption, its refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from srzoo.checkpoint import load_model, read_header
+from srzoo.contracts import Gaussian
+from srzoo.data.crops import TrainingPhotos
+from srzoo.scoring import sample_pairs
+from srzoo.train.losses import discriminator_hinge, generator_hinge, kl_divergence
+from srzoo.train.recipe import load_recipe
+
+RECIPE = """
+precision = "float32"
+validate_every = 4
+save_every = 2
+
+[model]
+scale = 2
+pre_encoder = { name = "residual", width = 8, blocks = 1 }
+encoder = { name = "strided", widths = [8], blocks = 1 }
+latent = { name = "conditional", channels = 2, width = 8 }
+decoder = { name = "attn", widths = [8, 8], blocks = 1, fine_width = 4, window = 4, heads = 2 }
+discriminator = { name = "unet", width = 4, levels = 2 }
+
+[data]
+train = ["train"]
+validation = "validation"
+crop = 8
+batch = 4
+
+[[stages]]
+name = "fidelity"
+steps = 6
+prior = { l1 = 1.0 }
+posterior = { l1 = 1.0, kl = 0.01 }
+
+[[stages]]
+name = "adversarial"
+steps = 4
+temperature = 1.0
+posterior_share = 0.5
+prior = { adversarial = 0.1, consistency = 1.0 }
+posterior = { l1 = 1.0, adversarial = 0.1, kl = 0.01 }
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crops of the embedded photos as a data folder."""
+    root = tmp_path_factory.mktemp("data")
+    for name, side in (("train", 96), ("validation", 64)):
+        (root / name).mkdir()
+        for pair in sample_pairs(2)[:3]:
+            Image.fromarray(pair.hr[40 : 40 + side, 60 : 60 + side]).save(root / name / f"{pair.name}.png")
+    return root
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def srzoo(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "srzoo", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def train(recipe: Path, photos: Path, folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    return srzoo("train", recipe, "--data", photos, "--output", folder, "--threads", 1, *more)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def test_a_run_leaves_models_a_ledger_and_says_where(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    done = train(recipe, photos, tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["steps"] == 10
+    model = load_model(facts["model"])
+    assert model.trained and model.scale == 2
+    header = read_header(facts["model"])
+    assert header["training"]["stages"] == ["fidelity", "adversarial"]
+    assert header["training"]["photos"]["count"] == 3
+    with (tmp_path / "run" / "ledger.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(10))
+    assert rows[0]["prior.l1"] and not rows[0]["discriminator"] and rows[-1]["discriminator"]
+    assert float(rows[-1]["val_psnr_y"]) > 10
+    assert "validation" in done.stderr
+
+
+def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(recipe, photos, whole).returncode == 0
+    program = (
+        "import os, sys; from srzoo.train import loop; step = loop.Run._step\n"
+        "def counted(self, *a):\n"
+        "    if self.progress.step == int(sys.argv.pop()): os._exit(9)\n"
+        "    sys.argv.append(sys.stop); return step(self, *a)\n"
+    )
+    for stop in (3, 8):
+        script = program.replace("sys.stop", repr(str(stop))) + "loop.Run._step = counted\n"
+        script += "from srzoo.cli import main\n"
+        script += f"sys.argv = {['srzoo', 'train', str(recipe), '--data', str(photos), '--output', str(parts)]!r}\n"
+        script += "sys.argv += ['--threads', '1']" + (" + ['--resume']\n" if stop == 8 else "\n")
+        script += f"args = sys.argv[1:]; sys.argv.append({str(stop)!r}); main(args)\n"
+        killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+        assert killed.returncode == 9, killed.stderr
+    assert train(recipe, photos, parts).returncode == 1, "an unfinished run is not overwritten"
+    assert train(recipe, photos, parts, "--resume").returncode == 0
+    for stage in ("fidelity", "adversarial"):
+        one, other = (weights(folder / f"{stage}.safetensors") for folder in (whole, parts))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    ledgers = []
+    for folder in (whole, parts):
+        with (folder / "ledger.csv").open() as file:
+            ledgers.append([{k: v for k, v in row.items() if k != "images_per_second"} for row in csv.DictReader(file)])
+    assert ledgers[0] == ledgers[1]
+
+
+def test_a_run_starts_from_a_model_file(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "first").returncode == 0
+    start = tmp_path / "first" / "fidelity.safetensors"
+    tuned = tmp_path / "tuned.toml"
+    tuned.write_text(RECIPE.replace("steps = 6", "steps = 1\nwarm_up = 1000"))
+    assert train(tuned, photos, tmp_path / "second", "--from", start).returncode == 0
+    before, after = weights(start), weights(tmp_path / "second" / "fidelity.safetensors")
+    assert max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-4
+
+
+def test_another_recipe_does_not_resume_a_run(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "run").returncode == 0
+    recipe.write_text(RECIPE.replace("crop = 8", "crop = 12"))
+    refused = train(recipe, photos, tmp_path / "run", "--resume")
+    assert refused.returncode == 1 and "another recipe" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("validate_every", "validat_every"), "did you mean 'validate_every'"),
+        (("steps = 6", "steps = 0"), "stages.0.steps"),
+        (('train = ["train"]', 'train = ["nowhere"]'), "nowhere"),
+        (("crop = 8", "crop = 512"), "smaller than a crop"),
+        (("{ l1 = 1.0 }", "{ l2 = 1.0 }"), "stages.0.prior"),
+        (('name = "adversarial"', 'name = "fidelity"'), "names of their own"),
+        (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
+        (("levels = 2", "levels = 5"), "too small for discriminator"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_line(
+    change: tuple[str, str], says: str, recipe: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SRZOO_WEIGHTS", raising=False)
+    assert change[0] in RECIPE
+    recipe.write_text(RECIPE.replace(*change))
+    refused = train(recipe, photos, tmp_path / "run")
+    assert refused.returncode in (1, 2)
+    errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and says in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not list((tmp_path / "run").glob("*.safetensors"))
+
+
+def test_a_term_that_is_not_finite_is_named(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("steps = 6", "steps = 6\nlearning_rate = 1e30\nwarm_up = 0"))
+    stopped = train(recipe, photos, tmp_path / "run")
+    assert stopped.returncode == 1
+    assert "became" in stopped.stderr and "at step" in stopped.stderr
+
+
+def test_crops_depend_on_seed_step_and_number_alone(photos: Path) -> None:
+    one, other = (TrainingPhotos([photos / "train"], 2, 16) for _ in range(2))
+    other.batch(0, 3, 2, 16)
+    lr, hr = one.batch(0, 7, 6, 16)
+    again = other.batch(0, 7, 4, 16)
+    assert torch.equal(lr[:4], again[0]) and torch.equal(hr[:4], again[1])
+    assert not torch.equal(lr, one.batch(1, 7, 6, 16)[0])
+    assert not torch.equal(lr, one.batch(0, 8, 6, 16)[0])
+
+
+def test_crops_are_aligned_through_flips_and_turns(photos: Path) -> None:
+    lr, hr = TrainingPhotos([photos / "train"], 2, 16).batch(0, 0, 32, 16)
+    means = torch.nn.functional.avg_pool2d(hr, 2)
+    assert float((means - lr).abs().mean()) < 0.03
+    turned = torch.flip(lr, dims=(-1,))
+    assert float((means - turned).abs().mean()) > 0.05
+
+
+def test_kl_is_that_of_torch_in_nats_per_unit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, p = (Gaussian(*torch.randn(2, 2, 3, 4, 5, generator=generator)) for _ in range(2))
+    normal = [torch.distributions.Normal(each.mean, (0.5 * each.log_variance).exp()) for each in (q, p)]
+    expected = torch.distributions.kl_divergence(*normal).mean()
+    assert float(kl_divergence([q], [p])) == pytest.approx(float(expected), rel=1e-5)
+    assert float(kl_divergence([q], [q])) == pytest.approx(0, abs=1e-6)
+
+
+def test_hinge_losses_at_known_logits() -> None:
+    real, fake = (torch.tensor([[2.0, 0.0]]),), (torch.tensor([[-3.0, 0.5]]),)
+    assert float(discriminator_hinge(real, fake)) == pytest.approx(0.5 + 0.75)
+    assert float(generator_hinge(fake)) == pytest.approx(1.25)
+
+
+def test_the_shipped_recipes_are_whole_and_share_one_budget() -> None:
+    reference = load_recipe("reference")
+    names = [path.stem for path in (Path(__file__).parent.parent / "srzoo" / "recipes").glob("ablation-*.toml")]
+    assert len(names) >= 10
+    for name in names:
+        ablation = load_recipe(name)
+        assert ablation.stages[-1].steps == reference.stages[-1].steps
+        assert ablation.data == reference.data and ablation.seed == reference.seed
+        if name != "ablation-no-discriminator":
+            assert ablation.stages == reference.stages
+            assert ablation.network() != reference.network()
+    assert np.isfinite(reference.stages[0].learning_rate)
