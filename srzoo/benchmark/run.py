@@ -99,16 +99,16 @@ def run(
         raise DataError("there are no images to measure on")
     place = zoo.usable_device(device)
     chosen = list(dict.fromkeys(default_models(scale) if names is None else names))
-    session = _Session(pairs, scale, place, Store(results, fresh=fresh), progress, len(chosen))
+    series = _Series(pairs, scale, place, Store(results, fresh=fresh), progress, len(chosen))
     for name in chosen:
-        session.measure(name)
-    boards = leaderboards(session.results)
-    board = boards[0] if boards else Board(PROTOCOL, session.data, SETTINGS, ())
-    return Benchmark(board, session.environment, session.size, session.failed, session.reused)
+        series.measure(name)
+    boards = leaderboards(series.results)
+    board = boards[0] if boards else Board(PROTOCOL, series.data, SETTINGS, ())
+    return Benchmark(board, series.environment, series.size, series.failed, series.reused)
 
 
 @dataclass
-class _Session:
+class _Series:
     """Models measured so far, on the same images and the same device."""
 
     pairs: Sequence[ImagePair]

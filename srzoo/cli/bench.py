@@ -83,7 +83,7 @@ def bench(
 def _print(outcome: Benchmark) -> None:
     board = outcome.board
     if board.rows:
-        columns = ("rank", "model", "psnr_y", "ssim_y", "lr_psnr", "params [K]", "macs [G]", "seconds", "memory [MB]")
+        columns = ("rank", "model", "psnr_y", "ssim_y", "lr_psnr", "params/K", "macs/G", "seconds", "memory/MB")
         print_table(columns, [_cells(row) for row in board.rows])
         click.echo("\n".join(_conditions(outcome)))
     if board.contributions:

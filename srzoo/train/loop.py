@@ -161,10 +161,8 @@ class Run:
         self._average.values = groups.get("average", self._average.values)
         if self.discriminator is not None:
             self.discriminator.load_state_dict(groups["discriminator"])
-        if "optimizer" in groups:
-            restore_optimizer(trainer.optimizer, groups["optimizer"])
-        if trainer.discriminator_optimizer is not None and "discriminator_optimizer" in groups:
-            restore_optimizer(trainer.discriminator_optimizer, groups["discriminator_optimizer"])
+        for name, optimizer in trainer.optimizers.items():
+            restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
 
     def _save(self, trainer: Trainer | None) -> None:
         groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
@@ -172,9 +170,8 @@ class Run:
             groups["discriminator"] = self.discriminator.state_dict()
         if trainer is not None:
             groups["average"] = self._average.values
-            groups["optimizer"] = optimizer_tensors(trainer.optimizer)
-            if trainer.discriminator_optimizer is not None:
-                groups["discriminator_optimizer"] = optimizer_tensors(trainer.discriminator_optimizer)
+            for name, optimizer in trainer.optimizers.items():
+                groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
         self._ledger.flush()
         save_state(self.folder / CHECKPOINT, self.progress, {"recipe": self.recipe.hash()}, groups)
 

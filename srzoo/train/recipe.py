@@ -46,8 +46,11 @@ class Stage(BaseModel):
     steps: int = Field(ge=1)
     """Optimiser steps."""
 
+    optimizer: Literal["adam", "muon"] = "adam"
+    """What moves the generator; ``muon`` takes the large matrices and leaves the rest to Adam."""
+
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Adam's learning rate for the generator, at its height."""
+    """Learning rate of the generator, at its height."""
 
     discriminator_learning_rate: float = Field(default=2e-4, gt=0)
     """Adam's learning rate for the discriminator, at its height."""

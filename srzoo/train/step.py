@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from srzoo.contracts import Discriminator, Output
 from srzoo.errors import TrainingError
 from srzoo.model import SRModel
 from srzoo.train import losses
+from srzoo.train.muon import Muon, matrix_weights
 from srzoo.train.recipe import Stage
 
 Terms = dict[str, Tensor]
@@ -45,14 +47,11 @@ class Trainer:
         for loss in self._image_losses.values():
             if isinstance(loss, nn.Module):
                 loss.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(model.parameters(), stage.learning_rate, betas=(0.9, 0.99), fused=True)
-        self.discriminator_optimizer = (
-            torch.optim.Adam(
-                discriminator.parameters(), stage.discriminator_learning_rate, betas=(0.5, 0.99), fused=True
-            )
-            if discriminator is not None
-            else None
-        )
+        self.optimizers = generator_optimizers(model, stage)
+        """By name: what moves the generator, and ``discriminator``."""
+        if discriminator is not None:
+            rate = stage.discriminator_learning_rate
+            self.optimizers["discriminator"] = _adam(discriminator.parameters(), rate, betas=(0.5, 0.99))
 
     def step(self, lr: Tensor, hr: Tensor, number: int) -> dict[str, float]:
         """Take step ``number`` of the stage on LR (N, 3, h, w) and HR (N, 3, scale * h, scale * w).
@@ -65,24 +64,20 @@ class Trainer:
         """
         rate = _rate(self._stage, number)
         lr, hr = (each.to(self._device, memory_format=torch.channels_last) for each in (lr, hr))
-        self._set_rate(self.optimizer, self._stage.learning_rate * rate)
         with _frozen(self.discriminator):
             fake, terms, loss = self._generator_loss(lr, hr, number)
             _check(terms, number)
-            self.optimizer.zero_grad()
+            self.model.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._stage.clip)
         _check({"gradient": norm}, number)
-        self.optimizer.step()
+        for name, optimizer in self.optimizers.items():
+            if name != "discriminator":
+                _move(optimizer, self._stage.learning_rate * rate)
         if self.discriminator is not None:
             terms |= self._discriminator_step(fake, hr, rate, number)
         values = {name: float(value.detach()) for name, value in terms.items()}
         return {**values, "gradient": float(norm), "learning_rate": self._stage.learning_rate * rate}
-
-    @staticmethod
-    def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
 
     def _autocast(self) -> Any:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
@@ -130,8 +125,7 @@ class Trainer:
         return terms
 
     def _discriminator_step(self, fake: Tensor, hr: Tensor, rate: float, number: int) -> Terms:
-        assert self.discriminator is not None and self.discriminator_optimizer is not None
-        self._set_rate(self.discriminator_optimizer, self._stage.discriminator_learning_rate * rate)
+        assert self.discriminator is not None
         with self._autocast():
             real_logits, fake_logits = self.discriminator(hr), self.discriminator(fake)
         loss = losses.discriminator_hinge(real_logits, fake_logits)
@@ -141,10 +135,33 @@ class Trainer:
             "fake_accuracy": torch.stack([(each < 0).float().mean() for each in fake_logits]).mean(),
         }
         _check(terms, number)
-        self.discriminator_optimizer.zero_grad()
+        self.discriminator.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.discriminator_optimizer.step()
+        _move(self.optimizers["discriminator"], self._stage.discriminator_learning_rate * rate)
         return terms
+
+
+def generator_optimizers(model: nn.Module, stage: Stage) -> dict[str, Optimizer]:
+    """``adam`` for all weights, or ``muon`` for the matrices among them and ``adam`` for the rest."""
+    matrices = list(matrix_weights(model)) if stage.optimizer == "muon" else []
+    if not matrices:
+        return {"adam": _adam(model.parameters(), stage.learning_rate, betas=(0.9, 0.99))}
+    taken = set(map(id, matrices))
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in taken]
+    return {
+        "muon": Muon(matrices, stage.learning_rate),
+        "adam": _adam(rest, stage.learning_rate, betas=(0.9, 0.99)),
+    }
+
+
+def _adam(parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float]) -> Optimizer:
+    return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
+
+
+def _move(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
 
 
 def takes_posterior(share: float, step: int) -> bool:
