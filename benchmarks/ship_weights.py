@@ -1,5 +1,7 @@
 """From finished runs to the weights in the wheel: half precision, scores measured as stored, licence note.
 
+Beside its own scores, a model that went through a second stage carries those of its first, in full precision.
+
     python benchmarks/ship_weights.py --runs runs --data photos
 """
 
@@ -9,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+import torch
 
 from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.scoring import ImagePair, evaluate, pairs_from_folder, sample_pairs
+from srzoo.train.losses import Perceptual
 
 LICENCE = (
     "Weights: CC BY-NC 4.0, research use. Trained on photos from DIV2K (test set's LR images, academic research only), "
@@ -32,14 +37,25 @@ def stages(runs: Path) -> dict[str, Path]:
 
 
 def scores(path: Path, sets: dict[str, list[ImagePair]]) -> dict[str, Any]:
-    """Mean scores of a model file on each set, under the set's fingerprint."""
+    """Mean scores of a model file on each set; the feature distance is by the network that the loss uses."""
     model = load_model(path)
+    perceptual = Perceptual()
     measured = {}
     for name, pairs in sets.items():
         result = evaluate(model, pairs)
         means = {metric: value for metric, value in result.mean.items() if metric != "seconds"}
+        distances = [
+            float(perceptual(_tensor(model.upscale(pair.lr)), _tensor(pair.hr), _tensor(pair.lr)))
+            for pair in pairs
+            if pair.hr.ndim == 3
+        ]
+        means["feature_distance"] = sum(distances) / len(distances)
         measured[name] = {**means, "protocol": result.protocol.hash, "data": result.data["fingerprint"]}
     return measured
+
+
+def _tensor(pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 @click.command()
@@ -61,6 +77,9 @@ def main(runs: Path, data: Path, output: Path, names: tuple[str, ...]) -> None:
             continue
         target = output / f"{name}.safetensors"
         extra = {"training": read_header(path)["training"], "licence": LICENCE}
+        fidelity = path.parent / "fidelity.safetensors"
+        if path != fidelity and fidelity.is_file():
+            extra["fidelity_scores"] = scores(fidelity, sets)
         parts = name in TRAINING_PARTS
         save_model(load_model(path), target, half=True, training_parts=parts, extra=extra)
         measured = scores(target, sets)

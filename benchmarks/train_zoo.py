@@ -1,7 +1,7 @@
 """Train everything that ships: the reference, its ablations and the narrow seed, by one recipe and one budget.
 
-Runs as many recipes side by side as asked for, each with its share of the cores, resumes what was interrupted, and skips
-what is done. The perceptual ablation starts from the reference's fidelity stage, since the two share it.
+Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. The perceptual
+ablation starts from the reference's fidelity stage, since the two share it.
 
     python benchmarks/train_zoo.py --data photos --runs runs --jobs 2
 """

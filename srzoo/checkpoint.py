@@ -111,13 +111,14 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {_what_it_is(path)} ({error})".replace("\n", " ")) from None
     if text is None:
-        raise CheckpointError(f"{path} is a safetensors file, but not one that srzoo wrote; it holds no model description")
+        raise CheckpointError(f"{path} is a safetensors file, but not one of srzoo's: its header describes no model")
     try:
         header = json.loads(text)
     except json.JSONDecodeError:
         raise CheckpointError(f"{path}: the model description in its header is damaged") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no model file but {header.get('format') if isinstance(header, dict) else '?'}")
+        found = header.get("format") if isinstance(header, dict) else None
+        raise CheckpointError(f"{path} holds {found or 'something else'}, not a model to use")
     return _migrated(header, path)
 
 

@@ -119,7 +119,9 @@ def _macs(module: nn.Module, image: torch.Tensor) -> dict[str, int]:
         module.eval()(image)
     flops = {name: sum(values.values()) for name, values in counter.get_flop_counts().items()}
     root = type(module).__name__
-    children = {name.removeprefix(f"{root}."): count // 2 for name, count in flops.items() if name.startswith(f"{root}.")}
+    children = {
+        name.removeprefix(f"{root}."): count // 2 for name, count in flops.items() if name.startswith(f"{root}.")
+    }
     return {**children, "": flops.get("Global", 0) // 2}
 
 

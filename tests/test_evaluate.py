@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from srzoo.errors import DataError, ImageError, UsageError
-from srzoo.scoring import ImagePair, data_fingerprint, evaluate, make_pair, pairs_from_folder, sample_pairs
 from srzoo.images import Image, write_image
 from srzoo.resize import imresize
+from srzoo.scoring import ImagePair, data_fingerprint, evaluate, make_pair, pairs_from_folder, sample_pairs
 
 DATA = os.environ.get("SRZOO_DATA")
 needs_data = pytest.mark.skipif(

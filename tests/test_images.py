@@ -11,8 +11,8 @@ from PIL import Image as pillow
 from PIL import ImageCms
 
 from srzoo.errors import ImageError
-from srzoo.scoring import sample_pairs
 from srzoo.images import Image, list_images, read_image, write_image
+from srzoo.scoring import sample_pairs
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

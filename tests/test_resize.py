@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from srzoo.errors import UsageError
-from srzoo.scoring import sample_pairs
 from srzoo.images import list_images, read_image
 from srzoo.resize import imresize, resize_tensor
+from srzoo.scoring import sample_pairs
 
 torch = pytest.importorskip("torch")
 

@@ -41,7 +41,9 @@ def overrides(
 @click.option("--base", metavar="NAME", help="Upscaler that the network adds to, or none.")
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.")
 @click.option("--skips/--no-skips", default=None, help="Whether the decoder sees the encoder's maps.")
-@click.option("--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the initial weights.")
 @click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,
               metavar="H W", help="LR size for which MACs are stated.")  # fmt: skip
@@ -88,7 +90,14 @@ def build(
         print_json({"preset": preset, "seed": seed, "output": output, **summary.to_dict()})
         return
     rows = [
-        [row.kind.replace("_", "-"), *reversed(row.part.split(":")), row.takes, row.gives, row.parameters, row.macs / 1e9]
+        [
+            row.kind.replace("_", "-"),
+            *reversed(row.part.split(":")),
+            row.takes,
+            row.gives,
+            row.parameters,
+            row.macs / 1e9,
+        ]
         for row in summary.parts
     ]
     rows.append(["generator", None, None, None, None, summary.parameters, summary.macs / 1e9])

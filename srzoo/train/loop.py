@@ -71,12 +71,11 @@ class Run:
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
         if start is not None:
             checkpoint.load_weights(self.model, checkpoint.read_weights(start), str(start))
-        self.model.to(device, memory_format=torch.channels_last)
+        self.model.to(device).to(memory_format=torch.channels_last)
         self.discriminator = None
         if any(stage.uses("adversarial") for stage in recipe.stages):
-            self.discriminator = build_discriminator(self._config, seed=recipe.seed).to(
-                device, memory_format=torch.channels_last
-            )
+            built = build_discriminator(self._config, seed=recipe.seed)
+            self.discriminator = built.to(device).to(memory_format=torch.channels_last)
             self._check_crops(self.discriminator.min_size)
         self._validation = pairs_from_folder(data / recipe.data.validation, self.model.scale)
         folders = [data / name for name in recipe.data.train]

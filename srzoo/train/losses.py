@@ -17,6 +17,10 @@ ImageLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(SR, HR, LR), each (N, 3, H, W) in [0, 1], to a scalar."""
 
 
+IMAGE_LOSSES = ("l1", "consistency", "perceptual")
+"""Names that `image_loss` knows."""
+
+
 def l1(sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
     """Mean absolute error over all values, for images in [0, 1]."""
     return (sr - hr).abs().mean()
@@ -44,6 +48,9 @@ class Perceptual(nn.Module):
 
     TAPS = (1, 4, 7, 9)
     """Indices, in torchvision's ``squeezenet1_0().features``, whose outputs are compared."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +117,5 @@ def generator_hinge(fake: Sequence[Tensor]) -> Tensor:
 
 def discriminator_hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """The discriminator's side of the hinge loss: both kinds of image beyond a margin of 1."""
-    terms = [
-        F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean() for r, f in zip(real, fake, strict=True)
-    ]
+    terms = [F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean() for r, f in zip(real, fake, strict=True)]
     return torch.stack(terms).mean()

@@ -32,7 +32,7 @@ class Muon(Optimizer):
         momentum: Weight of the past in the moving average of the gradient.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
@@ -46,9 +46,9 @@ class Muon(Optimizer):
                     matrix = update if wide[2] else update.T
                     parameter.add_(matrix.reshape(parameter.shape), alpha=-rate)
 
-    def _updates(self, group: dict[str, object]) -> dict[tuple[int, int, bool], list[tuple[nn.Parameter, Tensor]]]:
+    def _updates(self, group: dict[str, object]) -> dict[tuple[int, int, bool], list[tuple[Tensor, Tensor]]]:
         """Nesterov updates, each with its longer side last, by shape and by whether it was so already."""
-        by_shape: dict[tuple[int, int, bool], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
+        by_shape: dict[tuple[int, int, bool], list[tuple[Tensor, Tensor]]] = defaultdict(list)
         momentum = group["momentum"]
         for parameter in group["params"]:  # type: ignore[attr-defined]
             if parameter.grad is None:
@@ -64,7 +64,7 @@ class Muon(Optimizer):
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Matrices (K, A, B) with A <= B to near-orthogonal ones: singular values between about 0.7 and 1.2, in bfloat16."""
+    """Matrices (K, A, B), A <= B, to near-orthogonal bfloat16 ones: singular values between about 0.7 and 1.2."""
     first, second, third = _COEFFICIENTS
     x = matrices.bfloat16()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
@@ -74,7 +74,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     return x
 
 
-def matrix_weights(model: nn.Module) -> Iterator[nn.Parameter]:
+def matrix_weights(model: nn.Module) -> Iterator[Tensor]:
     """Weights of a model's convolutions and linear layers whose shorter side is at least `SMALLEST_SIDE`."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -79,9 +79,9 @@ class Stage(BaseModel):
     posterior: dict[Loss, float] = {}
     """Weight of each loss on what is decoded from the posterior."""
 
-    def uses(self, loss: Loss) -> bool:
+    def uses(self, loss: str) -> bool:
         """Whether ``loss`` has a weight in this stage."""
-        return bool(self.prior.get(loss) or self.posterior.get(loss))
+        return any(name == loss and weight for table in (self.prior, self.posterior) for name, weight in table.items())
 
 
 class Recipe(BaseModel):

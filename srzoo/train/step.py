@@ -42,11 +42,10 @@ class Trainer:
         self._seed = seed
         device = next(model.parameters()).device
         self._device = device
-        names = ("l1", "consistency", "perceptual")
-        self._image_losses = {name: losses.image_loss(name) for name in names if stage.uses(name)}
+        self._image_losses = {name: losses.image_loss(name) for name in losses.IMAGE_LOSSES if stage.uses(name)}
         for loss in self._image_losses.values():
             if isinstance(loss, nn.Module):
-                loss.to(device, memory_format=torch.channels_last)
+                loss.to(device).to(memory_format=torch.channels_last)
         self.optimizers = generator_optimizers(model, stage)
         """By name: what moves the generator, and ``discriminator``."""
         if discriminator is not None:
@@ -154,7 +153,7 @@ def generator_optimizers(model: nn.Module, stage: Stage) -> dict[str, Optimizer]
     }
 
 
-def _adam(parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float]) -> Optimizer:
+def _adam(parameters: Iterable[Tensor], rate: float, betas: tuple[float, float]) -> Optimizer:
     return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
 
 
