@@ -158,10 +158,11 @@ def test_another_recipe_does_not_resume_a_run(recipe: Path, photos: Path, tmp_pa
         (("validate_every", "validat_every"), "did you mean 'validate_every'"),
         (("steps = 6", "steps = 0"), "stages.0.steps"),
         (('train = ["train"]', 'train = ["nowhere"]'), "nowhere"),
-        (("crop = 8", "crop = 512"), "smaller than a crop"),
+        (("crop = 8", "crop = 512"), "no photo in"),
         (("{ l1 = 1.0 }", "{ l2 = 1.0 }"), "stages.0.prior"),
         (('name = "adversarial"', 'name = "fidelity"'), "names of their own"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
+        (("adversarial = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
         (("levels = 2", "levels = 5"), "too small for discriminator"),
     ],
 )

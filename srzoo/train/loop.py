@@ -16,6 +16,7 @@ from srzoo.data.crops import TrainingPhotos
 from srzoo.errors import TrainingError
 from srzoo.scoring import evaluate, pairs_from_folder
 from srzoo.train.ledger import Ledger
+from srzoo.train.losses import check_files
 from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.state import (
     MovingAverage,
@@ -77,6 +78,8 @@ class Run:
             built = build_discriminator(self._config, seed=recipe.seed)
             self.discriminator = built.to(device).to(memory_format=torch.channels_last)
             self._check_crops(self.discriminator.min_size)
+        for stage in recipe.stages:
+            check_files(stage.uses)
         self._validation = pairs_from_folder(data / recipe.data.validation, self.model.scale)
         folders = [data / name for name in recipe.data.train]
         self.photos = TrainingPhotos(folders, self.model.scale, max(map(recipe.crop, recipe.stages)))

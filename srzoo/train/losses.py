@@ -89,6 +89,19 @@ def image_loss(name: str) -> ImageLoss:
     return Perceptual() if name == "perceptual" else {"l1": l1, "consistency": consistency}[name]
 
 
+def check_files(uses: Callable[[str], bool]) -> None:
+    """Make sure that the files of the losses in use are at hand.
+
+    Args:
+        uses: Tells by name whether a loss is in use.
+
+    Raises:
+        FetchError: One is not.
+    """
+    if uses("perceptual"):
+        locate(SQUEEZENET)
+
+
 def kl_divergence(posterior: Sequence[Gaussian], prior: Sequence[Gaussian]) -> Tensor:
     """KL(posterior || prior) in nats, averaged over latent units; one unit is one value of a latent map."""
     total, units = torch.zeros(()), 0
