@@ -208,17 +208,17 @@ def test_pickles_are_never_opened(tmp_path: Path, zipped: bool) -> None:
 def test_somebody_elses_safetensors(tmp_path: Path) -> None:
     path = tmp_path / "theirs.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    assert "not one that srzoo wrote" in refused(path)
+    assert "not one of srzoo's" in refused(path)
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    assert "not one that srzoo wrote" in refused(path)
+    assert "not one of srzoo's" in refused(path)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda header: "{cut", "damaged"),
-        (lambda header: "[]", "no model file"),
-        (lambda header: {**header, "format": "other"}, "no model file but other"),
+        (lambda header: "[]", "holds something else, not a model"),
+        (lambda header: {**header, "format": "other"}, "holds other, not a model"),
         (lambda header: {**header, "version": VERSION + 1}, f"format version {VERSION + 1}, newer than"),
         (lambda header: {**header, "version": "one"}, "format version one"),
         (lambda header: {key: value for key, value in header.items() if key != "config"}, "config"),

@@ -6,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Encoder
-from srzoo.layers import Width, conv3x3, residual_blocks
+from srzoo.layers import HalvingEncoder, LevelWidths, conv3x3, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -26,7 +25,18 @@ def haar(x: Tensor) -> Tensor:
     return torch.cat([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
 
 
-class WaveletEncoder(Encoder):
+class _Level(nn.Module):
+    """The transform, then convolutions over its four bands together."""
+
+    def __init__(self, before: int, after: int, blocks: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(conv3x3(4 * before, after), nn.LeakyReLU(0.1), *residual_blocks(after, blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(haar(x))
+
+
+class WaveletEncoder(HalvingEncoder):
     """Each level halves the map by the Haar transform, whose four bands are convolved together.
 
     Every level transforms all features of the level before, not only the averages: a packet transform.
@@ -38,26 +48,7 @@ class WaveletEncoder(Encoder):
         self,
         spec: Spec,
         *,
-        widths: Annotated[
-            tuple[Width, ...],
-            Field(min_length=1, max_length=6, description="channels of each level; each halves the map"),
-        ] = (48,),
+        widths: LevelWidths = (48,),
         blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks in each level")] = 2,
     ) -> None:
-        super().__init__()
-        self.multiple_of = 2 ** len(widths)
-        self.levels = nn.ModuleList()
-        specs = [spec]
-        for width in widths:
-            first = conv3x3(4 * specs[-1].channels, width)
-            self.levels.append(nn.Sequential(first, nn.LeakyReLU(0.1), *residual_blocks(width, blocks)))
-            specs.append(Spec(width, specs[-1].stride * 2))
-        self.out_specs = tuple(specs[1:])
-
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, H, W) to one map per level, (N, widths[i], H / 2^(i+1), W / 2^(i+1))."""
-        maps = []
-        for level in self.levels:
-            features = level(haar(features))
-            maps.append(features)
-        return tuple(maps)
+        super().__init__(spec, widths, lambda before, after: _Level(before, after, blocks))

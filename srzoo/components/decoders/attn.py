@@ -8,13 +8,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srzoo.contracts import Decoder
 from srzoo.errors import AssemblyError
 from srzoo.layers import (
+    FineWidth,
     Ladder,
+    LadderDecoder,
     PixelShuffle,
     PixelShuffleUpsampler,
-    Width,
+    RungBlocks,
+    RungWidths,
     lr_multiple,
     residual_blocks,
     rung_strides,
@@ -64,7 +66,7 @@ class _WindowAttention(nn.Module):
         return self.project(attended.transpose(1, 2).reshape(windows, length, c))
 
 
-class AttentionDecoder(Decoder):
+class AttentionDecoder(LadderDecoder):
     """The sub-pixel decoder with self-attention in windows on one rung of its ladder.
 
     Attention stands between two runs of residual blocks, which carry what it finds across the windows' borders; its
@@ -79,12 +81,9 @@ class AttentionDecoder(Decoder):
         specs: tuple[Spec, ...],
         target: Spec,
         *,
-        widths: Annotated[
-            tuple[Width, ...],
-            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
-        ] = (48, 48),
-        blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks at each stride from 1 up")] = 2,
-        fine_width: Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")] = 16,
+        widths: RungWidths = (48, 48),
+        blocks: RungBlocks = 2,
+        fine_width: FineWidth = 16,
         attention_stride: Annotated[
             int,
             Field(ge=1, le=64, description="stride, in LR pixels, of the rung with attention, or the next deeper one"),
@@ -92,10 +91,8 @@ class AttentionDecoder(Decoder):
         window: Annotated[int, Field(ge=2, le=64, description="height and width of a window, in positions")] = 8,
         heads: Annotated[int, Field(ge=1, le=64, description="attention heads; must divide that rung's channels")] = 4,
     ) -> None:
-        super().__init__()
         strides = rung_strides(specs)
         at = min((s for s in strides if s >= attention_stride), default=strides[0])
-        self.multiple_of = lr_multiple([window * at], specs[-1].stride)
 
         def block(width: int, stride: Fraction) -> nn.Module:
             if stride != at:
@@ -111,7 +108,7 @@ class AttentionDecoder(Decoder):
                 *residual_blocks(width, blocks - before),
             )
 
-        self.ladder = Ladder(
+        ladder = Ladder(
             specs,
             target,
             widths=widths,
@@ -120,7 +117,5 @@ class AttentionDecoder(Decoder):
             block=block,
             last=PixelShuffle,
         )
-
-    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Skips and latent to the image (N, 3, H, W) of ``target``."""
-        return self.ladder(features)
+        super().__init__(ladder)
+        self.multiple_of = lr_multiple([window * at], specs[-1].stride)

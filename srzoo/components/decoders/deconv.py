@@ -4,10 +4,9 @@ from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from srzoo.contracts import Decoder
-from srzoo.layers import Ladder, Width, residual_blocks
+from srzoo.layers import FineWidth, Ladder, LadderDecoder, RungBlocks, RungWidths, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -18,7 +17,7 @@ def _transposed(channels_in: int, channels_out: int, factor: int) -> nn.Module:
     )
 
 
-class DeconvDecoder(Decoder):
+class DeconvDecoder(LadderDecoder):
     """Enlarges by transposed convolutions with residual blocks between them.
 
     Source: Zeiler et al., "Deconvolutional Networks", CVPR 2010; an even kernel of twice the factor against
@@ -30,20 +29,15 @@ class DeconvDecoder(Decoder):
         specs: tuple[Spec, ...],
         target: Spec,
         *,
-        widths: Annotated[
-            tuple[Width, ...],
-            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
-        ] = (48, 48),
-        blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks at each stride from 1 up")] = 2,
-        fine_width: Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")] = 16,
+        widths: RungWidths = (48, 48),
+        blocks: RungBlocks = 2,
+        fine_width: FineWidth = 16,
         fine_blocks: Annotated[int, Field(ge=0, le=16, description="residual blocks at each step above LR")] = 0,
     ) -> None:
-        super().__init__()
-
         def fine_block(width: int, stride: Fraction) -> nn.Module:
             return residual_blocks(width, fine_blocks)
 
-        self.ladder = Ladder(
+        ladder = Ladder(
             specs,
             target,
             widths=widths,
@@ -52,7 +46,4 @@ class DeconvDecoder(Decoder):
             block=lambda width, stride: residual_blocks(width, blocks),
             fine_block=fine_block if fine_blocks else None,
         )
-
-    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Skips and latent to the image (N, 3, H, W) of ``target``."""
-        return self.ladder(features)
+        super().__init__(ladder)

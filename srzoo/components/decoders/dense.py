@@ -6,8 +6,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Decoder
-from srzoo.layers import Ladder, PixelShuffle, PixelShuffleUpsampler, Width, conv3x3, scale_weights
+from srzoo.layers import (
+    FineWidth,
+    Ladder,
+    LadderDecoder,
+    PixelShuffle,
+    PixelShuffleUpsampler,
+    RungWidths,
+    conv3x3,
+    scale_weights,
+)
 from srzoo.spec import Spec
 
 
@@ -28,7 +36,7 @@ class _ResidualDenseBlock(nn.Module):
         return x + self.fuse(torch.cat(maps, dim=1))
 
 
-class DenseDecoder(Decoder):
+class DenseDecoder(LadderDecoder):
     """Enlarges by sub-pixel convolutions, with residual dense blocks at LR resolution and below.
 
     Source: Zhang et al., "Residual Dense Network for Image Super-Resolution", CVPR 2018; dense connections from Huang
@@ -40,17 +48,13 @@ class DenseDecoder(Decoder):
         specs: tuple[Spec, ...],
         target: Spec,
         *,
-        widths: Annotated[
-            tuple[Width, ...],
-            Field(min_length=1, description="channels at stride 1, 2, 4, ...; the last serves the rest"),
-        ] = (48, 48),
+        widths: RungWidths = (48, 48),
         blocks: Annotated[int, Field(ge=0, le=64, description="dense blocks at each stride from 1 up")] = 1,
         growth: Annotated[int, Field(ge=1, le=512, description="channels that each layer of a block adds")] = 24,
         layers: Annotated[int, Field(ge=1, le=16, description="layers in a block")] = 4,
-        fine_width: Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")] = 16,
+        fine_width: FineWidth = 16,
     ) -> None:
-        super().__init__()
-        self.ladder = Ladder(
+        ladder = Ladder(
             specs,
             target,
             widths=widths,
@@ -61,7 +65,4 @@ class DenseDecoder(Decoder):
                 *(_ResidualDenseBlock(width, growth, layers) for _ in range(blocks))
             ),
         )
-
-    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Skips and latent to the image (N, 3, H, W) of ``target``."""
-        return self.ladder(features)
+        super().__init__(ladder)

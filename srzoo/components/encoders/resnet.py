@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Encoder
-from srzoo.layers import Width
+from srzoo.layers import HalvingEncoder, LevelWidths
 from srzoo.spec import Spec
 
 
@@ -33,8 +32,8 @@ class _BasicBlock(nn.Module):
         return self.activation(self.body(x) + self.shortcut(x))
 
 
-class ResNetEncoder(Encoder):
-    """Stages of basic residual blocks; the first block of each stage halves the map.
+class ResNetEncoder(HalvingEncoder):
+    """Levels of basic residual blocks; the first block of each level halves the map.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, in the form without a pooling stem
     that the paper uses for small images. For backbones with pretrained weights see ``timm/resnet18`` and its kin.
@@ -44,29 +43,14 @@ class ResNetEncoder(Encoder):
         self,
         spec: Spec,
         *,
-        widths: Annotated[
-            tuple[Width, ...],
-            Field(min_length=1, max_length=6, description="channels of each stage; each halves the map"),
-        ] = (48,),
-        blocks: Annotated[int, Field(ge=1, le=32, description="basic blocks in each stage")] = 1,
+        widths: LevelWidths = (48,),
+        blocks: Annotated[int, Field(ge=1, le=32, description="basic blocks in each level")] = 1,
         norm: Annotated[Literal["batch", "none"], Field(description="normalisation behind each convolution")] = "batch",
     ) -> None:
-        super().__init__()
         normalisation: type[nn.Module] = nn.BatchNorm2d if norm == "batch" else nn.Identity
-        self.multiple_of = 2 ** len(widths)
-        self.stages = nn.ModuleList()
-        specs = [spec]
-        for width in widths:
-            stage = nn.Sequential(_BasicBlock(specs[-1].channels, width, 2, normalisation))
-            stage.extend(_BasicBlock(width, width, 1, normalisation) for _ in range(blocks - 1))
-            self.stages.append(stage)
-            specs.append(Spec(width, specs[-1].stride * 2))
-        self.out_specs = tuple(specs[1:])
 
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, H, W) to one map per stage, (N, widths[i], H / 2^(i+1), W / 2^(i+1))."""
-        maps = []
-        for stage in self.stages:
-            features = stage(features)
-            maps.append(features)
-        return tuple(maps)
+        def level(before: int, after: int) -> nn.Module:
+            rest = (_BasicBlock(after, after, 1, normalisation) for _ in range(blocks - 1))
+            return nn.Sequential(_BasicBlock(before, after, 2, normalisation), *rest)
+
+        super().__init__(spec, widths, level)

@@ -1,101 +1,23 @@
-"""Building blocks that several parts share: convolutions, residual blocks, and the decoder's ladder."""
+"""The climb from the deepest map to the image, which srzoo's decoders share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import log2
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Gaussian
-from srzoo.spec import Spec, common_multiple, prime_factors, resampling_steps
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-"""Channels of one layer, as an entry of an option that lists several."""
+from srzoo.contracts import Decoder
+from srzoo.layers.blocks import Downsampler, conv3x3, scale_weights
+from srzoo.spec import Spec, common_multiple, resampling_steps
 
 UpsamplerFactory = Callable[[int, int, int], nn.Module]
 """(channels in, channels out, factor) -> a module that enlarges by the factor."""
 
 BlockFactory = Callable[[int, Fraction], nn.Module]
 """(channels, stride in LR pixels) -> a module that keeps the shape."""
-
-
-def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size at stride 1 and divides a whole multiple by ``stride`` otherwise."""
-    return nn.Conv2d(
-        channels_in, channels_out, 3 if stride <= 2 else 2 * (stride // 2) + 1, stride, max(1, stride // 2)
-    )
-
-
-def scale_weights(module: nn.Module, factor: float) -> None:
-    """Multiply the weights of a convolution in place, so that a residual branch starts small."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.mul_(factor)
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(ReLU(conv(x))), without normalisation.
-
-    Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPRW 2017. The second
-    convolution starts at a tenth of its usual weights in place of that paper's residual scaling.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = conv3x3(channels, channels)
-        self.second = conv3x3(channels, channels)
-        self.activation = nn.ReLU(inplace=True)
-        scale_weights(self.second, 0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return x + self.second(self.activation(self.first(x)))
-
-
-def residual_blocks(channels: int, count: int) -> nn.Sequential:
-    """``count`` residual blocks in a row."""
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
-
-
-class Downsampler(nn.Sequential):
-    """Strided convolutions that shrink by ``factor``, one prime factor after another."""
-
-    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
-        steps = prime_factors(factor) or [1]
-        layers: list[nn.Module] = []
-        for index, step in enumerate(steps):
-            layers += [conv3x3(channels_out if index else channels_in, channels_out, step), nn.LeakyReLU(0.1)]
-        super().__init__(*layers)
-
-
-class PixelShuffle(nn.Sequential):
-    """Convolution, then depth to space.
-
-    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
-    Neural Network", CVPR 2016. All sub-pixels of a channel start from equal weights, which starts without a
-    checkerboard (Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017).
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
-        convolution = conv3x3(channels_in, channels_out * factor**2)
-        with torch.no_grad():
-            for parameter in (convolution.weight, convolution.bias):
-                assert parameter is not None
-                parameter.copy_(parameter[:: factor**2].repeat_interleave(factor**2, dim=0))
-        super().__init__(convolution, nn.PixelShuffle(factor))
-
-
-class PixelShuffleUpsampler(PixelShuffle):
-    """`PixelShuffle` with a leaky ReLU."""
-
-    def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
-        super().__init__(channels_in, channels_out, factor)
-        self.append(nn.LeakyReLU(0.1))
 
 
 class _Level(nn.Module):
@@ -214,14 +136,13 @@ def _resampler(
     return steps
 
 
-def split_gaussian(statistics: Tensor) -> Gaussian:
-    """Read (N, 2C, H, W) as mean and log-variance, the latter held softly within (-10, 10)."""
-    mean, raw = statistics.float().chunk(2, dim=1)
-    return Gaussian(mean, 10 * torch.tanh(raw / 10))
+class LadderDecoder(Decoder):
+    """A decoder that is a `Ladder`; what it is made of tells one such decoder from another."""
 
+    def __init__(self, ladder: Ladder) -> None:
+        super().__init__()
+        self.ladder = ladder
 
-def sample(distribution: Gaussian, noise: Sequence[Tensor]) -> Tensor:
-    """Mean plus standard deviation times ``noise[0]`` (standard normal); the mean where ``noise`` is empty."""
-    if not noise:
-        return distribution.mean
-    return distribution.mean + torch.exp(0.5 * distribution.log_variance) * noise[0]
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Skips and latent to the image (N, 3, H, W) of the target."""
+        return self.ladder(features)
