@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
+from srzoo.errors import UsageError
 from srzoo.noise import position_noise
 from srzoo.pixels import Picture, from_tensor, to_tensor
 from srzoo.spec import Spec
@@ -154,9 +155,19 @@ class SRModel(Model):
         return self.latent.noise_specs
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """Size in LR pixels after the one padding."""
-        if self.encoder.fixed_size is not None:
-            return self.encoder.fixed_size
+        """Size in LR pixels after the one padding.
+
+        Raises:
+            UsageError: The encoder takes one size only, and the image is larger.
+        """
+        fixed = self.encoder.fixed_size
+        if fixed is not None:
+            if height > fixed[0] or width > fixed[1]:
+                raise UsageError(
+                    f"encoder {self.config['encoder']['name']} takes up to {fixed[0]}x{fixed[1]} pixels, not "
+                    f"{height}x{width}: choose an encoder without a fixed size"
+                )
+            return fixed
         return -(-height // self.multiple) * self.multiple, -(-width // self.multiple) * self.multiple
 
     def forward(self, lr: Tensor, hr: Tensor | None = None, noise: Sequence[Tensor] = ()) -> Output:
