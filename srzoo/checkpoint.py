@@ -17,7 +17,7 @@ from torch import Tensor
 
 from srzoo.assembly import build_model
 from srzoo.config import ModelConfig
-from srzoo.errors import CheckpointError, MissingDistributionError, PartNotFoundError
+from srzoo.errors import CheckpointError, MissingDistributionError, PartNotFoundError, UsageError
 from srzoo.model import SRModel
 
 FORMAT = "srzoo-model"
@@ -119,7 +119,10 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else None
         raise CheckpointError(f"{path} holds {found or 'something else'}, not a model to use")
-    return _migrated(header, path)
+    header = _migrated(header, path)
+    if not isinstance(header.get("config"), dict) or not isinstance(header.get("distributions"), dict):
+        raise CheckpointError(f"{path}: the model description in its header lacks config or distributions")
+    return header
 
 
 def _what_it_is(path: Path) -> str:
@@ -167,15 +170,25 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     """
     header = read_header(path)
     try:
-        model = build_model(ModelConfig.parse(header["config"], str(path)), device="cpu")
+        model = build_model(ModelConfig.parse(_without_pretrained(header["config"]), "its configuration"))
     except PartNotFoundError as error:
         built_with = ", ".join(f"{name} {version}" for name, version in header["distributions"].items())
         missing = _missing(header)
         hint = f"pip install {' '.join(missing)}" if missing else str(error)
         raise MissingDistributionError(f"{path} was built with {built_with}; {hint}") from None
+    except UsageError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     load_weights(model, read_weights(path), str(path))
     model.trained = bool(header.get("trained"))
     return model.to(device).eval()
+
+
+def _without_pretrained(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every part's ``pretrained`` switched off, since the file brings the weights."""
+    return {
+        kind: {**table, "pretrained": False} if isinstance(table, dict) and table.get("pretrained") else table
+        for kind, table in config.items()
+    }
 
 
 def _missing(header: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ COMMANDS = {
     "train": ("srzoo.cli.train:train", "Train a model by a recipe, or go on with a run."),
     "upscale": ("srzoo.cli.upscale:upscale", "Enlarge images with a model or an upscaler."),
     "eval": ("srzoo.cli.eval:evaluate", "Measure a model on a data set under a fixed protocol."),
-    "bench": ("srzoo.cli.bench:bench", "Run benchmark suites and report the results."),
+    "bench": ("srzoo.cli.bench:bench", "Rank models under one protocol, quality beside cost."),
 }
 """Name of each command, where it is, and its line in ``srzoo --help``."""
 

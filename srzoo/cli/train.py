@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="FILE",
               help="Model file to start from in place of fresh weights.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, cuda:1, mps.")
+@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Change the recipe, such as data.batch=4 or seed=1; repeatable.")  # fmt: skip
@@ -55,12 +55,14 @@ def train(
 
     from srzoo.train.loop import Run
     from srzoo.train.recipe import data_folder, load_recipe
+    from srzoo.zoo import usable_device
 
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = load_recipe(recipe, overrides(None, None, None, {}, assignments))
     folder = output or Path("runs") / Path(recipe).stem
-    run = Run(chosen, folder, data_folder(data, os.environ), device=device, start=start)
+    place = usable_device(device)
+    run = Run(chosen, folder, data_folder(data, os.environ), device=place, start=start)
     run.begin(resume=resume)
     for reason in run.photos.skipped:
         warn(reason)

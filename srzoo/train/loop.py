@@ -61,13 +61,12 @@ class Run:
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: Path, *, device: str = "cpu", start: Path | None = None
+        self, recipe: Recipe, folder: Path, data: Path, *, device: torch.device | str = "cpu", start: Path | None = None
     ) -> None:
         self.recipe = recipe
         self.folder = folder
         self._data = data
         self._config = recipe.network()
-        self._device = device
         self.progress = Progress()
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
         if start is not None:
