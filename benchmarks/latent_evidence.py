@@ -1,7 +1,7 @@
 """Does the latent carry information? Scores of prior, posterior, a stranger's posterior, and the spread of samples.
 
 python benchmarks/latent_evidence.py reference reference-fidelity
-python benchmarks/latent_evidence.py reference --data photos/val --json
+python benchmarks/latent_evidence.py reference --data photos/val/DIV2Kvalid_256crop --json
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 import srzoo
+from srzoo.checkpoint import read_weights
 from srzoo.metrics.luma import luma
 from srzoo.metrics.psnr import psnr
 from srzoo.model import SRModel
 from srzoo.scoring import ImagePair, pairs_from_folder, sample_pairs
+from srzoo.zoo import find_file
 
 SIDE = 256
 """Every photo is cut to its middle of this many HR pixels, so that one's posterior fits another's LR."""
@@ -110,6 +112,9 @@ def main(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
     found = []
     for name in models:
         model = srzoo.load(name)
+        file = find_file(name)
+        if file is None or not any(key.startswith("latent.posterior") for key in read_weights(file)):
+            raise click.ClickException(f"{name} keeps no posterior; reference and reference-fidelity do")
         pairs = pairs_from_folder(data, model.scale) if data else sample_pairs(model.scale)
         found.append(asdict(gather(name, model, middles(pairs))))
     if as_json:

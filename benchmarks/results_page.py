@@ -56,7 +56,7 @@ def leaderboard() -> str:
     note = (
         f"Five embedded photos; protocol `{board['protocol']['name']}` ({board['protocol']['hash']}), data "
         f"`{board['data']['fingerprint']}`. MACs and seconds for one LR image enlarged to 1280x720, on "
-        f"{machine['device_name']}, {machine['threads']} threads, {machine['versions']['torch']}."
+        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['versions']['torch']}."
     )
     columns = ("model", "PSNR/dB", "SSIM", "LR-PSNR/dB", "params/K", "MACs/G", "seconds")
     return table(columns, rows) + "\n\n" + note
@@ -136,7 +136,7 @@ def main() -> None:
     found = headers()
 
     def fidelity(name: str) -> dict[str, Any]:
-        return found["reference-fidelity"]["scores"] if name == "reference" else found[name]["fidelity_scores"]
+        return found[name]["fidelity_scores"]
 
     fill(ROOT / "README.md", {"leaderboard": leaderboard()})
     fill(

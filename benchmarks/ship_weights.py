@@ -13,6 +13,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from train_zoo import RECIPES, finished
 
 from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.scoring import ImagePair, evaluate, pairs_from_folder, sample_pairs
@@ -30,9 +31,8 @@ TRAINING_PARTS = ("reference", "reference-fidelity")
 def stages(runs: Path) -> dict[str, Path]:
     """Name in the zoo of each finished run's model file."""
     found = {"reference-fidelity": runs / "reference" / "fidelity.safetensors"}
-    for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
-        last = "perceptual" if folder.name == "ablation-no-discriminator" else "adversarial"
-        found["seed" if folder.name == "seed-narrow" else folder.name] = folder / f"{last}.safetensors"
+    for name in RECIPES:
+        found["seed" if name == "seed-narrow" else name] = finished(name, runs)
     return {name: path for name, path in found.items() if path.is_file()}
 
 

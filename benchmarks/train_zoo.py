@@ -1,7 +1,7 @@
 """Train everything that ships: the reference, its ablations and the narrow seed, by one recipe and one budget.
 
-Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. The perceptual
-ablation starts from the reference's fidelity stage, since the two share it.
+Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. The ablation
+without a discriminator shares the reference's first stage to the bit, so it branches off where that ended.
 
     python benchmarks/train_zoo.py --data photos --runs runs --jobs 2
 """
@@ -14,6 +14,11 @@ import time
 from pathlib import Path
 
 import click
+from safetensors.torch import load_file
+
+from srzoo.train.loop import CHECKPOINT
+from srzoo.train.recipe import load_recipe
+from srzoo.train.state import Progress, save_state
 
 RECIPES = (
     "reference",
@@ -39,15 +44,30 @@ def finished(name: str, runs: Path) -> Path:
     return runs / name / FINISHED.get(name, "adversarial.safetensors")
 
 
+BRANCHES = {"ablation-no-discriminator": "reference"}
+"""Runs whose first stage is that of another."""
+
+
+def branch_off(name: str, runs: Path) -> None:
+    """Put a run where its parent's first stage ended: the same state that it would have reached itself."""
+    parent, folder, recipe = runs / BRANCHES[name], runs / name, load_recipe(name)
+    first = recipe.stages[0]
+    if first != load_recipe(BRANCHES[name]).stages[0]:
+        raise click.ClickException(f"{name} does not share its first stage with {BRANCHES[name]}")
+    weights = load_file(parent / f"{first.name}.safetensors")
+    progress = Progress(step=first.steps, stage=1)
+    save_state(folder / CHECKPOINT, progress, {"recipe": recipe.hash()}, {"model": weights})
+
+
 def command(name: str, data: Path, runs: Path, threads: int) -> list[str]:
     """How one recipe is trained."""
-    folder = runs / name
-    line = [sys.executable, "-m", "srzoo", "train", name, "--data", str(data), "--output", str(folder)]
-    if (folder / "checkpoint.safetensors").is_file():
-        line.append("--resume")
-    elif name == "ablation-no-discriminator":
-        line += ["--from", str(runs / "reference" / "fidelity.safetensors")]
-    return [*line, "--threads", str(threads)]
+    line = [sys.executable, "-m", "srzoo", "train", name, "--data", str(data), "--output", str(runs / name)]
+    return [*line, "--resume", "--threads", str(threads)]
+
+
+def ready(name: str, runs: Path) -> bool:
+    """Whether a run's parent has got far enough."""
+    return name not in BRANCHES or (runs / BRANCHES[name] / "fidelity.safetensors").is_file()
 
 
 @click.command()
@@ -63,8 +83,13 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
     failed: list[str] = []
     while waiting or running:
         while waiting and len(running) < jobs:
-            name = waiting.pop(0)
+            name = next((each for each in waiting if ready(each, runs)), "")
+            if not name:
+                break
+            waiting.remove(name)
             (runs / name).mkdir(parents=True, exist_ok=True)
+            if name in BRANCHES and not (runs / name / CHECKPOINT).is_file():
+                branch_off(name, runs)
             with (runs / name / "log.txt").open("ab") as log:
                 running[name] = subprocess.Popen(command(name, data, runs, threads), stdout=log, stderr=log)
             click.echo(f"started {name}")
@@ -74,6 +99,8 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
             click.echo(f"{name} ended with {code}")
             if code:
                 failed.append(name)
+        if waiting and not running:
+            raise click.ClickException(f"{', '.join(waiting)}: what they branch off from was not trained")
         if not ended:
             time.sleep(2)
     if failed:

@@ -96,7 +96,12 @@ def _check_strides(first: Spec, specs: tuple[Spec, ...], pre: Chosen, encoder: C
 
 
 def build_model(
-    config: ModelConfig, *, seed: int = 0, device: torch.device | str = "cpu", registry: Registry | None = None
+    config: ModelConfig,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    registry: Registry | None = None,
+    for_training: bool = True,
 ) -> SRModel:
     """Assemble a network with fresh weights.
 
@@ -105,6 +110,7 @@ def build_model(
         seed: Seed of the initial weights.
         device: Where to make them; ``"meta"`` checks every seam without a single tensor.
         registry: Where to look parts up.
+        for_training: Whether the discriminator, which use does not need, is looked up and checked as well.
 
     Raises:
         PartNotFoundError: A part is not installed.
@@ -113,7 +119,7 @@ def build_model(
         BrokenPluginError: A part cannot be imported or constructed.
     """
     device = torch.device(device)
-    kinds = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
+    kinds = ("pre_encoder", "encoder", "latent", "decoder")
     chosen = {kind: choose(kind, getattr(config, kind), registry) for kind in kinds}
     target = Spec(3, Fraction(1, config.scale))
 
@@ -127,12 +133,14 @@ def build_model(
     handed = (first, *specs[:-1], bottleneck) if config.skips else (bottleneck,)
     decoder: Decoder = _construct(chosen["decoder"], seed, device, handed, target)
 
+    judge = choose("discriminator", config.discriminator, registry) if for_training else None
     base = choose("upscaler", config.base, registry) if config.base else None
     resolved = {
         "scale": config.scale,
         "skips": config.skips,
         "base": base.to_dict() if base else "none",
         **{kind: chosen[kind].to_dict() for kind in kinds},
+        "discriminator": judge.to_dict() if judge else config.discriminator.model_dump(),
     }
     needed: list[Fraction | int] = [
         *(spec.stride for spec in (first, *specs, bottleneck)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -170,7 +169,9 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     """
     header = read_header(path)
     try:
-        model = build_model(ModelConfig.parse(_without_pretrained(header["config"]), "its configuration"))
+        model = build_model(
+            ModelConfig.parse(_without_pretrained(header["config"]), "its configuration"), for_training=False
+        )
     except PartNotFoundError as error:
         built_with = ", ".join(f"{name} {version}" for name, version in header["distributions"].items())
         missing = _missing(header)
@@ -230,12 +231,3 @@ def load_weights(model: SRModel, weights: Mapping[str, Tensor], owner: str) -> N
     if wanted or unknown:
         what = f"lacks {wanted[0]}" if wanted else f"holds {unknown[0]}, which the network does not have"
         raise CheckpointError(f"{owner}: the file {what} ({len(wanted)} missing, {len(unknown)} unknown)")
-
-
-def model_digest(model: torch.nn.Module) -> str:
-    """Twelve hexadecimal digits of SHA-256 over a model's weights by name."""
-    sha = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()[:12]

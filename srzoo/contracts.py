@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 from srzoo.spec import Spec
 
-CONTRACT_VERSION = 1
-"""Raised whenever a part written for the previous contract would no longer work."""
-
 
 class Gaussian(NamedTuple):
     """A diagonal normal distribution over a latent map."""
@@ -124,9 +121,6 @@ class Decoder(Part):
 
     ``specs`` lists the skips from fine to deep and the latent last; it is the latent alone without skips.
     """
-
-    any_scale: bool = False
-    """True where the weights do not depend on ``target``."""
 
     @abstractmethod
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:

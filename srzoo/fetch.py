@@ -27,7 +27,7 @@ class PinnedFile:
 SQUEEZENET = PinnedFile(
     "squeezenet1_0.safetensors",
     "ee74f0c8f9ae4ffc73c3c64a51e3694bd83b1a1fc2c1bf3816e129e13b06a083",
-    "torchvision's squeezenet1_0 architecture with the ImageNet weights of Iandola et al. (BSD licence)",
+    "the ImageNet weights of Iandola et al. under torchvision's names",
 )
 """ImageNet classifier whose features measure perceptual distance; RGB normalised by ImageNet's mean and deviation."""
 

@@ -36,6 +36,9 @@ class Model(nn.Module):
     tile_multiple: int = 1
     """Tiles start at multiples of this many LR pixels."""
 
+    tile_halo: int = 32
+    """LR pixels that a tile looks at beyond its own border."""
+
     @abstractmethod
     def enlarge(
         self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
@@ -84,10 +87,10 @@ class Model(nn.Module):
         self.eval()
         try:
             with torch.inference_mode():
-                enlarged = tiled(step, batch, self.scale, tile, self.tile_multiple, progress)
+                enlarged = tiled(step, batch, self.scale, tile, self.tile_multiple, self.tile_halo, progress)
         finally:
             self.train(was_training)
-        return from_tensor(enlarged, layout, self.scale)
+        return from_tensor(enlarged, layout)
 
 
 class WholeModel(Model):
@@ -148,6 +151,7 @@ class SRModel(Model):
         self.base = base
         self.multiple = multiple
         self.tile_multiple = multiple
+        self.tile_halo = max(self.tile_halo, 16 * int(latent.out_spec.stride))
 
     @property
     def noise_specs(self) -> tuple[Spec, ...]:
@@ -212,8 +216,8 @@ class SRModel(Model):
             * position_noise(
                 spec.channels,
                 *spec.size(*size),
-                seed=seed + index,
-                sample=sample,
+                seed=seed,
+                sample=sample + (index << 32),
                 origin=(int(origin[0] / spec.stride), int(origin[1] / spec.stride)),
                 device=device,
             )

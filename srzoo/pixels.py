@@ -51,6 +51,8 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
     from PIL import Image
 
     if isinstance(image, Image.Image):
+        if image.mode[0] in "IF":
+            raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         single = image.mode in ("1", "L", "LA")
         return _from_array(np.asarray(image.convert("L" if single else "RGB")), "pil", alpha, device)
@@ -80,7 +82,7 @@ def _from_array(
     return batch, Layout(holder, array.dtype, gray=gray, alpha=alpha)
 
 
-def from_tensor(batch: Tensor, layout: Layout, scale: int) -> Any:
+def from_tensor(batch: Tensor, layout: Layout) -> Any:
     """The enlarged (N, 3, H, W) in the type that `to_tensor` was given."""
     if layout.holder == "tensor":
         out = batch.to(layout.device, layout.dtype)
@@ -97,6 +99,6 @@ def from_tensor(batch: Tensor, layout: Layout, scale: int) -> Any:
 
     picture = Image.fromarray(array)
     if layout.alpha is not None:
-        picture = picture.convert("RGBA")
+        picture = picture.convert("LA" if layout.gray else "RGBA")
         picture.putalpha(layout.alpha.resize(picture.size, Image.Resampling.BICUBIC))
     return picture

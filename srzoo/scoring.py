@@ -215,7 +215,7 @@ def _mod_crop(name: str, hr: Pixels, scale: int) -> Pixels:
 
 
 def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLASSIC) -> list[ImagePair]:
-    """Load a test set: a folder with ``HR/`` and ``LR/``, or a folder of HR images.
+    """Load a test set: a folder with ``HR/`` and ``LR/``, with ``HR/`` alone, or of HR images.
 
     HR is cropped to a multiple of the scale. LR files are matched by stem, with or without a trailing ``x4`` or the
     like; where there is no ``LR/`` they are made, see `make_pair`.
@@ -230,10 +230,16 @@ def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLAS
         ImageError: If a folder is missing or empty, or a file cannot be read.
     """
     folder = Path(path)
-    if not (folder / "HR").is_dir() and not (folder / "LR").is_dir():
-        return [make_pair(name, _read(file), scale, protocol=protocol) for name, file in _by_stem(folder).items()]
+    if not (folder / "LR").is_dir():
+        alone = folder / "HR" if (folder / "HR").is_dir() else folder
+        return [make_pair(name, _read(file), scale, protocol=protocol) for name, file in _by_stem(alone).items()]
     hr_files = _by_stem(folder / "HR")
-    lr_files = {_match(stem, hr_files, scale): file for stem, file in _by_stem(folder / "LR").items()}
+    lr_files: dict[str, Path] = {}
+    for stem, file in _by_stem(folder / "LR").items():
+        name = _match(stem, hr_files, scale)
+        if name in lr_files:
+            raise DataError(f"{lr_files[name]} and {file.name} are both LR of {name}; keep one of them")
+        lr_files[name] = file
     lonely = hr_files.keys() ^ lr_files.keys()
     unmatched = [str(files[stem]) for files in (hr_files, lr_files) for stem in sorted(lonely & files.keys())]
     if unmatched:

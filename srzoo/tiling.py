@@ -1,4 +1,4 @@
-"""Large images in pieces, without seams."""
+"""Large images in pieces."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-HALO = 32
-"""LR pixels that a tile looks at beyond its own border."""
-
 
 def tiled(
     enlarge: Callable[[Tensor, tuple[int, int]], Tensor],
@@ -17,6 +14,7 @@ def tiled(
     scale: int,
     tile: int,
     multiple: int,
+    halo: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Put ``lr`` through ``enlarge`` tile by tile and join what comes out.
@@ -30,13 +28,14 @@ def tiled(
         scale: Enlargement factor.
         tile: Largest side of a tile in LR pixels, its halo not counted; 0 for the whole image at once.
         multiple: Grid, in LR pixels, on which tiles may start.
+        halo: LR pixels that a tile looks at beyond its own border, rounded up to a multiple.
         progress: Called with (tiles done, tiles in all).
     """
     n, c, height, width = lr.shape
     if tile <= 0 or (height <= tile and width <= tile):
         return enlarge(lr, (0, 0))
     side = max(multiple, tile // multiple * multiple)
-    halo = -(-HALO // multiple) * multiple
+    halo = -(-halo // multiple) * multiple
     out = torch.empty((n, c, height * scale, width * scale), dtype=lr.dtype, device=lr.device)
     starts = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
     for done, (top, left) in enumerate(starts, 1):

@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from srzoo import checkpoint
 from srzoo.assembly import build_model
-from srzoo.checkpoint import FORMAT, VERSION, describe, load_model, model_digest, read_header, save_model
+from srzoo.benchmark.identity import model_digest
+from srzoo.checkpoint import FORMAT, VERSION, describe, load_model, read_header, save_model
 from srzoo.config import ModelConfig
 from srzoo.errors import CheckpointError, MissingDistributionError
 from srzoo.model import SRModel
@@ -330,3 +331,14 @@ def test_writing_over_a_folder(model: SRModel, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot write"):
         save_model(model, tmp_path / "model.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_use_does_not_need_the_discriminator(model: SRModel, tmp_path: Path) -> None:
+    path = tmp_path / "judged.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        judge = {"name": "srzoo-elsewhere:judge", "width": 3}
+        patch.setattr(model, "config", {**model.config, "discriminator": judge})
+        patch.setattr("srzoo.checkpoint._distributions", lambda config: {"srzoo": "0.1.0", "srzoo-elsewhere": "1.0"})
+        save_model(model, path)
+    loaded = load_model(path)
+    assert loaded.config["discriminator"] == judge

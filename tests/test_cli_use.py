@@ -202,3 +202,30 @@ def test_bench_fails_only_if_everything_does(folder: Path, tmp_path: Path) -> No
     assert run("bench", "bicubic", "--fresh").exit_code == 2
     assert run("bench", "bicubic", "--plot", "plot.gif").exit_code == 2
     assert run("bench", "bicubic", "--data", tmp_path / "none").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "encoder"),
+    [
+        (["encoder=resnet", "encoder.blocks=2"], {"name": "srzoo:resnet", "blocks": 2}),
+        (["encoder.blocks=3"], {"name": "srzoo:strided", "blocks": 3}),
+    ],
+)
+def test_settings_of_a_part_add_up(settings: list[str], encoder: dict[str, object], tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    done = run("build", *(word for text in settings for word in ("--set", text)), "-o", out)
+    assert done.exit_code == 0, done.output
+    built = json.loads(run("show", out, "--json").stdout)["config"]["encoder"]
+    assert encoder.items() <= built.items()
+
+
+def test_an_option_of_what_has_none_is_refused() -> None:
+    done = run("build", "--set", "scale=2", "--set", "scale.blocks=2")
+    assert done.exit_code == 2
+    assert "scale was given as 2" in done.stderr
+
+
+def test_shipped_models_can_be_shown_by_name() -> None:
+    done = run("show", "reference")
+    assert done.exit_code == 0, done.output
+    assert "CC BY-NC" in done.stdout and "srzoo:conditional" in done.stdout

@@ -168,9 +168,18 @@ def test_files_that_do_not_fit_are_named(folder: Path, pairs: list[ImagePair]) -
         pairs_from_folder(folder / "nowhere", 4)
 
 
-def test_a_missing_half_of_the_set_is_an_error(folder: Path) -> None:
+def test_hr_alone_is_enough_and_lr_alone_is_not(folder: Path, pairs: list[ImagePair]) -> None:
     (folder / "LR").rename(folder / "other")
-    with pytest.raises(ImageError, match="LR does not exist"):
+    assert [pair.name for pair in pairs_from_folder(folder, 4)] == [pair.name for pair in pairs[:2]]
+    (folder / "HR").rename(folder / "LR")
+    with pytest.raises(ImageError, match="HR does not exist"):
+        pairs_from_folder(folder, 4)
+
+
+def test_two_lr_files_of_one_image_are_refused(folder: Path, pairs: list[ImagePair]) -> None:
+    write_image(folder / "LR" / f"{pairs[0].name}x4.png", pairs[0].lr)
+    (folder / "LR" / f"{pairs[0].name}.png").rename(folder / "LR" / f"{pairs[0].name}x4.jpg")
+    with pytest.raises(DataError, match=r"one name|both LR of"):
         pairs_from_folder(folder, 4)
 
 

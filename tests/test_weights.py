@@ -11,34 +11,16 @@ import torch
 
 import srzoo
 from srzoo import checkpoint, zoo
+from srzoo.assembly import build_discriminator, build_model
+from srzoo.config import preset
 from srzoo.scoring import pairs_from_folder, sample_pairs
 from srzoo.train.recipe import load_recipe
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-NAMES = {
-    "reference",
-    "reference-fidelity",
-    "seed",
-    *(
-        f"ablation-{name}"
-        for name in (
-            [
-                "no-skips",
-                "no-attention",
-                "no-vae",
-                "gaussian",
-                "no-pre-encoder",
-                "no-base",
-                "resnet",
-                "deconv",
-                "dense",
-                "no-discriminator",
-            ]
-        )
-    ),
-}
+ABLATIONS = "no-skips no-attention no-vae gaussian no-pre-encoder no-base resnet deconv dense no-discriminator"
+NAMES = {"reference", "reference-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
 
 
 def header(name: str) -> dict:  # type: ignore[type-arg]
@@ -73,6 +55,13 @@ def test_the_scores_in_the_file_are_those_of_the_file(name: str) -> None:
     measured = srzoo.evaluate(name).mean
     assert measured["psnr_y"] == pytest.approx(noted["psnr_y"], abs=0.01)
     assert measured["ssim_y"] == pytest.approx(noted["ssim_y"], abs=0.0005)
+
+
+def test_the_seed_is_as_large_as_it_is_said_to_be() -> None:
+    config = preset("seed")
+    assert sum(p.numel() for p in build_model(config, device="meta").parameters()) == pytest.approx(4.9e6, rel=0.03)
+    judge = build_discriminator(config, device="meta")
+    assert sum(p.numel() for p in judge.parameters()) == pytest.approx(1.7e6, rel=0.03)
 
 
 def test_the_reference_stays_within_its_size() -> None:

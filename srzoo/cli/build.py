@@ -16,18 +16,23 @@ def overrides(
     scale: int | None, skips: bool | None, base: str | None, parts: dict[str, str | None], assignments: tuple[str, ...]
 ) -> dict[str, Any]:
     """What the command line changes in a preset, as `srzoo.config.merge` takes it."""
+    from srzoo.config import merge
+
     changes: dict[str, Any] = {kind: {"name": name} for kind, name in parts.items() if name is not None}
     for key, value in (("scale", scale), ("skips", skips), ("base", base)):
         if value is not None:
             changes[key] = value
     for text in assignments:
         path, value = parse_assignment(text)
-        if len(path) == 1:
-            changes[path[0].replace("-", "_")] = value
-        elif len(path) == 2:
-            changes.setdefault(path[0].replace("-", "_"), {})[path[1].replace("-", "_")] = value
-        else:
+        keys = [key.replace("-", "_") for key in path]
+        if len(keys) > 2:
             raise UsageError(f"--set {text}: write PART.OPTION=VALUE, such as encoder.blocks=8")
+        if len(keys) == 1:
+            changes = merge(changes, {keys[0]: {"name": value} if keys[0] in parts else value})
+        else:
+            if not isinstance(changes.get(keys[0], {}), dict):
+                raise UsageError(f"--set {text}: {keys[0]} was given as {changes[keys[0]]!r}, which has no options")
+            changes = merge(changes, {keys[0]: {keys[1]: value}})
     return changes
 
 
@@ -102,11 +107,11 @@ def build(
     ]
     rows.append(["generator", None, None, None, None, summary.parameters, summary.macs / 1e9])
     columns = ("kind", "part", "distribution", "takes", "gives", "parameters", "GMACs")
-    print_table(columns, rows, f"{preset}, x{summary.scale}; GMACs at an LR image of {size[0]}x{size[1]}")
+    print_table(columns, rows, f"{preset}, x{summary.scale}; GMACs for an LR image of {size[1]}x{size[0]}")
     click.echo(f"\n{summary.flow}")
     extra = sum(row.training_parameters for row in summary.parts if row.kind != "discriminator")
     if extra:
         click.echo(f"\n{extra} further parameters are used in training only.")
     if output is not None:
         click.echo(f"\nwrote {output}")
-        warn(f"{output} is untrained; train it with: srzoo train RECIPE --from {output}")
+        warn(f"{output} is untrained: give its parts to a recipe's [model] and see: srzoo train --help")

@@ -17,9 +17,12 @@ from srzoo.errors import CheckpointError, UsageError
 from srzoo.options import describe, resolve
 from srzoo.registry import KINDS, REGISTRY, ResolvedPart
 
+SHIPPED = Path(__file__).parent.parent / "weights"
+"""Where the shipped models lie."""
+
 
 @click.command()
-@click.argument("what", metavar="KIND|FILE")
+@click.argument("what", metavar="KIND|MODEL")
 @click.argument("name", required=False)
 @json_option
 def show(what: str, name: str | None, as_json: bool) -> None:
@@ -29,13 +32,14 @@ def show(what: str, name: str | None, as_json: bool) -> None:
     `srzoo build` and configurations take them. KIND is pre_encoder, encoder, latent, decoder, discriminator,
     upscaler, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME or FAMILY/VARIANT.
 
-    For a model file (*.safetensors): its parts with all their options, its scale, training data and scores.
+    For a model, shipped or a file (*.safetensors): its parts with all their options, scale, training data, scores.
 
     \b
     Examples:
       srzoo show decoder shuffle
       srzoo show encoder timm/convnext_tiny
       srzoo show preset reference
+      srzoo show reference
       srzoo show model.safetensors --json
     """
     if name is None:
@@ -47,7 +51,9 @@ def show(what: str, name: str | None, as_json: bool) -> None:
 
 
 def _show_model(text: str, as_json: bool) -> None:
-    file = Path(text)
+    file = SHIPPED / f"{text}.safetensors"
+    if not file.is_file():
+        file = Path(text)
     if file.suffix != ".safetensors":
         raise UsageError(_what_to_type(text))
     if not file.is_file():

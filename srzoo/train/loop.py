@@ -153,14 +153,15 @@ class Run:
 
     def _restore_or_begin(self, index: int, trainer: Trainer) -> None:
         stage = self.recipe.stages[index]
-        self._average = MovingAverage(self.model, stage.ema)
         groups, self._groups = self._groups, {}
+        if groups:
+            self.model.load_state_dict(groups["model"])
+        self._average = MovingAverage(self.model, stage.ema)
         if not groups:
             self.progress.stage, self.progress.stage_step = index, 0
             return
-        self.model.load_state_dict(groups["model"])
         self._average.values = groups.get("average", self._average.values)
-        if self.discriminator is not None:
+        if self.discriminator is not None and "discriminator" in groups:
             self.discriminator.load_state_dict(groups["discriminator"])
         for name, optimizer in trainer.optimizers.items():
             restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Gaussian, Output
+from srzoo.errors import FetchError
 from srzoo.fetch import SQUEEZENET, locate
+from srzoo.options import one_line
 from srzoo.resize import resize_tensor
 
 ImageLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -58,7 +61,7 @@ class Perceptual(nn.Module):
 
         with torch.random.fork_rng(devices=[]):
             network = squeezenet1_0(weights=None)
-        network.load_state_dict(load_file(locate(SQUEEZENET)))
+        network.load_state_dict(squeezenet_weights())
         self.features = network.features[: self.TAPS[-1] + 1].eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
@@ -89,6 +92,26 @@ def image_loss(name: str) -> ImageLoss:
     return Perceptual() if name == "perceptual" else {"l1": l1, "consistency": consistency}[name]
 
 
+def squeezenet_weights() -> dict[str, Tensor]:
+    """ImageNet weights of SqueezeNet 1.0: the pinned file in ``SRZOO_WEIGHTS``, or torchvision's where that is not set.
+
+    Raises:
+        FetchError: The folder lacks the file, or the download fails.
+    """
+    if "SRZOO_WEIGHTS" in os.environ:
+        return load_file(locate(SQUEEZENET))
+    from torchvision.models import SqueezeNet1_0_Weights
+
+    try:
+        weights: dict[str, Tensor] = SqueezeNet1_0_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+    except Exception as error:  # the network, the disk and the hash each have errors of their own
+        raise FetchError(
+            f"the perceptual loss cannot download torchvision's SqueezeNet ({one_line(error)}): check the network, or "
+            f"put {SQUEEZENET.name} into a folder and name that in SRZOO_WEIGHTS"
+        ) from error
+    return weights
+
+
 def check_files(uses: Callable[[str], bool]) -> None:
     """Make sure that the files of the losses in use are at hand.
 
@@ -99,7 +122,7 @@ def check_files(uses: Callable[[str], bool]) -> None:
         FetchError: One is not.
     """
     if uses("perceptual"):
-        locate(SQUEEZENET)
+        squeezenet_weights()
 
 
 def kl_divergence(posterior: Sequence[Gaussian], prior: Sequence[Gaussian]) -> Tensor:

@@ -79,6 +79,14 @@ class Stage(BaseModel):
     posterior: dict[Loss, float] = {}
     """Weight of each loss on what is decoded from the posterior."""
 
+    @model_validator(mode="after")
+    def _something_to_learn_from(self) -> Stage:
+        for branch, steps in (("prior", self.posterior_share < 1), ("posterior", self.posterior_share > 0)):
+            weights = getattr(self, branch)
+            if steps and not any(weight for name, weight in weights.items() if name != "kl"):
+                raise ValueError(f"{branch} needs a loss on the image, such as {branch} = {{ l1 = 1.0 }}")
+        return self
+
     def uses(self, loss: str) -> bool:
         """Whether ``loss`` has a weight in this stage."""
         return any(name == loss and weight for table in (self.prior, self.posterior) for name, weight in table.items())

@@ -180,8 +180,8 @@ def _check(terms: Mapping[str, Tensor], number: int) -> None:
     for name, value in terms.items():
         if not torch.isfinite(value).all():
             raise TrainingError(
-                f"{name} became {float(value)} at step {number}; the last checkpoint is good: "
-                "resume from it with a lower learning_rate"
+                f"{name} became {float(value)} at step {number}; start again with a lower "
+                "learning_rate and another --output"
             )
 
 
