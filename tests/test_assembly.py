@@ -361,7 +361,7 @@ def test_arrays(doubler: Any, dtype: type, shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(out.astype(float), image.repeat(2, 0).repeat(2, 1).astype(float), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "RGBA")])
+@pytest.mark.parametrize(("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "LA")])
 def test_pil_images(doubler: Any, mode: str, back: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 4), dtype=np.uint8)
     pixels[..., 3] = 128

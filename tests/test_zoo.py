@@ -107,10 +107,8 @@ def test_what_does_not_exist_is_named_with_what_does(file: Path, tmp_path: Path)
 
 
 def test_a_preset_is_no_model() -> None:
-    with pytest.raises(
-        UsageError, match=r"'ablation-no-skips' is a preset, .* srzoo build ablation-no-skips -o model\."
-    ):
-        zoo.load("ablation-no-skips")
+    with pytest.raises(UsageError, match=r"'seed-narrow' is a preset, .* srzoo build seed-narrow -o model\."):
+        zoo.load("seed-narrow")
 
 
 def test_a_device_that_is_not_there_is_an_error() -> None:
