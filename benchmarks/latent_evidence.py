@@ -1,6 +1,6 @@
 """Does the latent carry information? Scores of prior, posterior, a stranger's posterior, and the spread of samples.
 
-python benchmarks/latent_evidence.py reference reference-fidelity
+python benchmarks/latent_evidence.py reference
 python benchmarks/latent_evidence.py reference --data photos/val/DIV2Kvalid_256crop --json
 """
 
@@ -114,7 +114,9 @@ def main(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
         model = srzoo.load(name)
         file = find_file(name)
         if file is None or not any(key.startswith("latent.posterior") for key in read_weights(file)):
-            raise click.ClickException(f"{name} keeps no posterior; reference and reference-fidelity do")
+            raise click.ClickException(
+                f"{name} keeps no posterior; reference does, and so does every model file that a training run leaves"
+            )
         pairs = pairs_from_folder(data, model.scale) if data else sample_pairs(model.scale)
         found.append(asdict(gather(name, model, middles(pairs))))
     if as_json:

@@ -1,7 +1,7 @@
 """Tables of README.md and docs/results.md from what was measured: a leaderboard, and the headers of the weights.
 
 srzoo bench --json > benchmarks/results/leaderboard.json
-python benchmarks/latent_evidence.py reference reference-fidelity --json > benchmarks/results/latent.json
+python benchmarks/latent_evidence.py reference --json > benchmarks/results/latent.json
 python benchmarks/results_page.py
 """
 

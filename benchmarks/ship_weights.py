@@ -24,8 +24,8 @@ LICENCE = (
     "T91, BSDS500 (Berkeley, non-commercial research) and a set of public wallpapers; the perceptual stages also saw "
     "features of a SqueezeNet trained on ImageNet. The code's licence does not extend to them."
 )
-TRAINING_PARTS = ("reference", "reference-fidelity")
-"""Shipped with their posteriors, so that what the latent carries can be tested and training can go on."""
+TRAINING_PARTS = ("reference",)
+"""Shipped with its posterior, so that what the latent carries can be tested and training can go on."""
 
 
 def stages(runs: Path) -> dict[str, Path]:

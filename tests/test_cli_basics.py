@@ -266,3 +266,17 @@ def test_values_are_written_for_people_and_programs(capsys: pytest.CaptureFixtur
     ]
     print_json({"a": [float("inf"), Path("x")], "b": "é"})
     assert json.loads(capsys.readouterr().out) == {"a": [None, "x"], "b": "é"}
+
+
+def test_the_numbers_of_a_column_have_the_same_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+    from srzoo.cli.output import print_table
+
+    print_table(["name", "value"], [["a", 1.25], ["b", 3.0], ["c", float("inf")], ["d", None], ["e", -2]])
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [
+        ["value"],
+        ["1.25"],
+        ["3.00"],
+        ["inf"],
+        [],
+        ["-2.00"],
+    ]

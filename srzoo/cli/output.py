@@ -41,6 +41,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
         bool(rows) and all(row[index] is None or isinstance(row[index], int | float) for row in rows)
         for index in range(len(columns))
     ]
+    for index, right in enumerate(numeric):
+        if right and any(isinstance(row[index], float) for row in rows):
+            _align_decimals(texts, index)
     if sys.stdout.isatty():
         _print_rich(columns, texts, numeric, title)
         return
@@ -53,6 +56,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
             for cell, width, right in zip(line, widths, numeric, strict=True)
         )
         click.echo("  ".join(cells).rstrip())
+
+
+def _align_decimals(texts: list[list[str]], index: int) -> None:
+    """Give every number of a column the decimals of the one that has most; infinities and exponents stay as they are."""
+    plain = [line for line in texts if line[index].lstrip("-").replace(".", "", 1).isdigit()]
+    decimals = max((len(line[index].partition(".")[2]) for line in plain), default=0)
+    for line in plain:
+        whole, _, fraction = line[index].partition(".")
+        line[index] = f"{whole}.{fraction.ljust(decimals, '0')}" if decimals else whole
 
 
 def print_fields(fields: Mapping[str, Any], indent: int = 0) -> None:
