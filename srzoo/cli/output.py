@@ -59,7 +59,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
 
 
 def _align_decimals(texts: list[list[str]], index: int) -> None:
-    """Give every number of a column the decimals of the one that has most; infinities and exponents stay as they are."""
+    """Give every number of a column the decimals of the one that has most; infinities and exponents stay."""
     plain = [line for line in texts if line[index].lstrip("-").replace(".", "", 1).isdigit()]
     decimals = max((len(line[index].partition(".")[2]) for line in plain), default=0)
     for line in plain:
