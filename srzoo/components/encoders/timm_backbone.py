@@ -59,7 +59,7 @@ class TimmEncoder(Encoder):
             raise OptionError(
                 f"encoder timm/{variant} has {len(strides)} levels, not {depth}: set encoder.depth to 0 (all) or less"
             )
-        self.backbone = _create(variant, spec.channels, depth or len(strides), pretrained)
+        self.backbone = _create(variant, spec.channels, depth, pretrained)
         self.multiple_of = lcm(*strides)
         self.out_specs = tuple(
             Spec(channels, spec.stride * reduction)
@@ -114,14 +114,18 @@ def _normalisation(variant: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return (defaults.mean, defaults.std) if defaults is not None else ((0.0,), (1.0,))
 
 
-def _create(variant: str, channels: int, levels: int, pretrained: bool) -> Any:
-    """The backbone, with its first ``levels`` maps as outputs.
+def _create(variant: str, channels: int, depth: int, pretrained: bool) -> Any:
+    """The backbone, with its first ``depth`` maps as outputs, or with all that timm hands out where that is 0.
 
     Raises:
         OptionError: timm has no weights for it.
         FetchError: The weights cannot be had.
     """
-    wanted: dict[str, Any] = {"features_only": True, "in_chans": channels, "out_indices": tuple(range(levels))}
+    wanted: dict[str, Any] = {"features_only": True, "in_chans": channels}
+    if depth:
+        with torch.device("meta"):
+            whole = timm.create_model(variant, features_only=True)
+        wanted["out_indices"] = tuple(whole.feature_info.out_indices[:depth])
     if not pretrained or torch.get_default_device().type == "meta":
         return timm.create_model(variant, **wanted)
     if not timm.is_model_pretrained(variant):
