@@ -124,7 +124,7 @@ def _create(variant: str, channels: int, depth: int, pretrained: bool) -> Any:
     wanted: dict[str, Any] = {"features_only": True, "in_chans": channels}
     if depth:
         with torch.device("meta"):
-            whole = timm.create_model(variant, features_only=True)
+            whole: Any = timm.create_model(variant, features_only=True)
         wanted["out_indices"] = tuple(whole.feature_info.out_indices[:depth])
     if not pretrained or torch.get_default_device().type == "meta":
         return timm.create_model(variant, **wanted)
