@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor, nn
 
 from srzoo.spec import Spec
@@ -150,3 +151,28 @@ class Upscaler(Part):
     @abstractmethod
     def forward(self, lr: Tensor) -> Tensor:
         """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W)."""
+
+
+class Degradation(ABC):
+    """One step from HR towards LR. Constructor: ``(scale, *, options)``, with the shrinking factor of the whole chain.
+
+    Steps form a chain in which exactly one shrinks.
+    """
+
+    shrinks: bool = False
+    """Whether the step makes (N, C, scale * H, scale * W) into (N, C, H, W); other steps keep the size."""
+
+    random: bool = True
+    """Whether the result depends on ``draw``; what does not is applied to a whole photo once, not to every crop."""
+
+    @abstractmethod
+    def forward(self, image: Tensor, draw: np.random.Generator) -> Tensor:
+        """Degrade images.
+
+        Args:
+            image: (N, C, H, W), float in [0, 1], on any device.
+            draw: The only source of chance; it runs on the CPU, so that every device sees the same.
+
+        Returns:
+            Float in [0, 1] on the same device.
+        """

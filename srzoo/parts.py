@@ -32,10 +32,11 @@ class Kind:
     summary: str
     """One sentence on what such a part does."""
 
-    @property
-    def plural(self) -> str:
-        """Plural, as in ``srzoo list encoders``."""
-        return f"{self.name}s"
+    plural: str = ""
+    """Plural, as in ``srzoo list encoders``; the singular with an ``s`` unless given."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plural", self.plural or f"{self.name}s")
 
     @property
     def group(self) -> str:
@@ -52,6 +53,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("decoder", "srzoo.contracts:Decoder", "From features and latent to the image."),
         Kind("discriminator", "srzoo.contracts:Discriminator", "Real or generated? Used in training only."),
         Kind("upscaler", "srzoo.contracts:Upscaler", "A whole network or method that cannot be taken apart."),
+        Kind("dataset", "srzoo.dataset:Dataset", "Photos on disk, in the layout that their authors gave them."),
+        Kind("degradation", "srzoo.contracts:Degradation", "A step from HR to LR: smaller, blurred, noisy or JPEG."),
     )
 }
 """Every kind of part by its singular name."""

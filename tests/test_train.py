@@ -19,6 +19,7 @@ from srzoo.contracts import Gaussian
 from srzoo.data.crops import TrainingPhotos
 from srzoo.scoring import sample_pairs
 from srzoo.train.losses import discriminator_hinge, generator_hinge, kl_divergence
+from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import load_recipe
 
 RECIPE = """
@@ -133,6 +134,16 @@ def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photo
         with (folder / "ledger.csv").open() as file:
             ledgers.append([{k: v for k, v in row.items() if k != "images_per_second"} for row in csv.DictReader(file)])
     assert ledgers[0] == ledgers[1]
+
+
+def test_a_processor_that_only_imitates_bf16_trains_in_float32_and_says_so(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    done = train(recipe, photos, tmp_path / "run", "--set", "precision=bf16")
+    assert done.returncode == 0, done.stderr
+    used = read_header(tmp_path / "run" / "adversarial.safetensors")["training"]["precision"]
+    assert used == usable_precision("bf16", torch.device("cpu"))
+    assert ("training in float32" in done.stderr) == (used == "float32")
 
 
 def test_a_run_starts_from_a_model_file(recipe: Path, photos: Path, tmp_path: Path) -> None:

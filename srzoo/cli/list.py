@@ -105,12 +105,14 @@ def _variants(kind: str | None, family: str) -> list[dict[str, Any]]:
 
 def _families(kinds: Iterable[str], family: str) -> list[PartRef]:
     """The parts that are called ``family``, one per kind at most."""
-    found, problem = [], None
+    found, problems = [], []
     for kind in kinds:
         try:
             found.append(REGISTRY.resolve(kind, family).ref)
         except PartNotFoundError as error:
-            problem = error
-    if problem and not found:
-        raise problem
+            problems.append(error)
+    if len(problems) == 1 and not found:
+        raise problems[0]
+    if not found:
+        raise PartNotFoundError(f"there is no part {family!r} of any kind: see: srzoo list")
     return found

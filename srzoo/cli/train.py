@@ -64,6 +64,8 @@ def train(
     place = usable_device(device)
     run = Run(chosen, folder, data_folder(data, os.environ), device=place, start=start)
     run.begin(resume=resume)
+    if run.precision != chosen.precision:
+        warn(f"this device has no {chosen.precision} arithmetic of its own: training in {run.precision} instead")
     for reason in run.photos.skipped:
         warn(reason)
     model = _watched(run)

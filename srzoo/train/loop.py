@@ -17,6 +17,7 @@ from srzoo.errors import TrainingError
 from srzoo.scoring import evaluate, pairs_from_folder
 from srzoo.train.ledger import Ledger
 from srzoo.train.losses import check_files
+from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.state import (
     MovingAverage,
@@ -68,6 +69,8 @@ class Run:
         self._data = data
         self._config = recipe.network()
         self.progress = Progress()
+        self.precision = usable_precision(recipe.precision, torch.device(device))
+        """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else ``float32``."""
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
         if start is not None:
             checkpoint.load_weights(self.model, checkpoint.read_weights(start), str(start))
@@ -127,7 +130,7 @@ class Run:
     def _run_stage(self, index: int, watch: Watcher) -> None:
         stage = self.recipe.stages[index]
         discriminator = self.discriminator if stage.uses("adversarial") else None
-        trainer = Trainer(self.model, discriminator, stage, self.recipe.precision, self.recipe.seed)
+        trainer = Trainer(self.model, discriminator, stage, self.precision, self.recipe.seed)
         self._restore_or_begin(index, trainer)
         self.model.train()
         while self.progress.stage_step < stage.steps:
@@ -185,6 +188,7 @@ class Run:
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_hash": self.recipe.hash(),
             "stages": [each.name for each in self.recipe.stages[: index + 1]],
+            "precision": self.precision,
             "photos": {"count": len(self.photos), "fingerprint": self.photos.fingerprint},
         }
         checkpoint.save_model(

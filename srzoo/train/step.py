@@ -28,7 +28,7 @@ class Trainer:
         model: The generator.
         discriminator: What judges it, where the stage has an ``adversarial`` loss.
         stage: What is optimised.
-        precision: ``float32`` or ``bf16``.
+        precision: ``float32`` or ``bf16``, which the device should do by itself; see `srzoo.train.precision`.
         seed: Seed of the noise.
     """
 
