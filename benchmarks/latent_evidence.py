@@ -16,10 +16,10 @@ from torch import Tensor
 
 import srzoo
 from srzoo.checkpoint import read_weights
+from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
 from srzoo.metrics.luma import luma
 from srzoo.metrics.psnr import psnr
 from srzoo.model import SRModel
-from srzoo.scoring import ImagePair, pairs_from_folder, sample_pairs
 from srzoo.zoo import find_file
 
 SIDE = 256

@@ -11,7 +11,7 @@ import click
 import matplotlib.pyplot as plt
 
 import srzoo
-from srzoo.scoring import sample_pairs
+from srzoo.data.pairs import sample_pairs
 
 PHOTO, TOP, LEFT, SIDE = "astronaut", 20, 150, 160
 """Which photo, and the square that is shown, in HR pixels."""

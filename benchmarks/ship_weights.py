@@ -16,7 +16,8 @@ import torch
 from train_zoo import RECIPES, finished
 
 from srzoo.checkpoint import load_model, read_header, save_model
-from srzoo.scoring import ImagePair, evaluate, pairs_from_folder, sample_pairs
+from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
+from srzoo.scoring import evaluate
 from srzoo.train.losses import Perceptual
 
 LICENCE = (

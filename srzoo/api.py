@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import pandas
     import torch
 
+    from srzoo.data.pairs import ImagePair
     from srzoo.model import Model, SRModel
-    from srzoo.scoring import CanUpscale, Evaluation, ImagePair
+    from srzoo.scoring import CanUpscale, Evaluation
 
 Name = str | os.PathLike[str]
 """A model's name or the path of its file."""
@@ -112,19 +113,11 @@ def evaluate(
         SrzooError: The model or the data cannot be used.
     """
     from srzoo import scoring, zoo
+    from srzoo.data.pairs import pairs_of
 
     loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
     used: CanUpscale = _Sampling(loaded, temperature, seed)
     return scoring.evaluate(used, pairs_of(data, loaded.scale), progress=progress)
-
-
-def pairs_of(data: Name | Sequence[ImagePair] | None, scale: int) -> Sequence[ImagePair]:
-    """Image pairs from a folder, as given, or of the embedded photos where ``data`` is None."""
-    from srzoo.scoring import pairs_from_folder, sample_pairs
-
-    if data is None:
-        return sample_pairs(scale)
-    return pairs_from_folder(Path(data), scale) if isinstance(data, str | os.PathLike) else data
 
 
 def bench(
@@ -157,6 +150,7 @@ def bench(
 
     from srzoo.benchmark.report import Row
     from srzoo.benchmark.run import run
+    from srzoo.data.pairs import pairs_of
 
     names = None if models is None else [os.fspath(model) for model in models]
     folder = None if results is None else Path(results)

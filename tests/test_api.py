@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import srzoo
+from srzoo.data.pairs import make_pair, sample_pairs
 from srzoo.errors import ConfigError, UsageError
-from srzoo.scoring import make_pair, sample_pairs
 
 PUBLIC = ["__version__", "available", "bench", "build", "evaluate", "load", "save"]
 

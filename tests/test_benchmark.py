@@ -22,8 +22,8 @@ from srzoo.benchmark.run import Benchmark, default_models, run
 from srzoo.benchmark.store import Result, Store
 from srzoo.checkpoint import load_model, save_model
 from srzoo.components.upscalers.nearest import NearestUpscaler
+from srzoo.data.pairs import ImagePair, make_pair, sample_pairs
 from srzoo.errors import DataError, UsageError
-from srzoo.scoring import ImagePair, make_pair, sample_pairs
 
 TINY: dict[str, Any] = {
     "pre_encoder": {"name": "conv", "widths": [8]},

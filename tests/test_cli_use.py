@@ -18,9 +18,9 @@ from PIL import ImageCms
 from srzoo.api import build
 from srzoo.checkpoint import save_model
 from srzoo.cli import main
+from srzoo.data.pairs import sample_pairs
 from srzoo.images import Image, read_image, write_image
 from srzoo.model import Model
-from srzoo.scoring import sample_pairs
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from srzoo.data.pairs import ImagePair, data_fingerprint, make_pair, pairs_from_folder, sample_pairs
 from srzoo.errors import DataError, ImageError, UsageError
 from srzoo.images import Image, write_image
 from srzoo.resize import imresize
-from srzoo.scoring import ImagePair, data_fingerprint, evaluate, make_pair, pairs_from_folder, sample_pairs
+from srzoo.scoring import evaluate
 
 DATA = os.environ.get("SRZOO_DATA")
 needs_data = pytest.mark.skipif(
@@ -209,5 +210,5 @@ def test_a_model_that_returns_something_else_is_an_error(pairs: list[ImagePair])
 
 
 def test_sample_photos_are_found_without_importing_scikit_image() -> None:
-    code = "import sys; from srzoo.scoring import sample_pairs; sample_pairs(4); print('skimage' in sys.modules)"
+    code = "import sys; from srzoo.data.pairs import sample_pairs; sample_pairs(4); print('skimage' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as pillow
 from PIL import ImageCms
 
+from srzoo.data.pairs import sample_pairs
 from srzoo.errors import ImageError
 from srzoo.images import Image, list_images, read_image, write_image
-from srzoo.scoring import sample_pairs
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

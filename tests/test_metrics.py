@@ -7,10 +7,10 @@ import pytest
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from srzoo.data.pairs import sample_pairs
 from srzoo.errors import UsageError
 from srzoo.metrics import lr_psnr, luma, psnr, ssim
 from srzoo.resize import imresize
-from srzoo.scoring import sample_pairs
 
 
 @pytest.fixture(scope="module", params=range(5), ids=lambda index: f"photo{index}")

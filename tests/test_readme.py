@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from srzoo.scoring import sample_pairs
+from srzoo.data.pairs import sample_pairs
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SHELL = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)[2:] for line in block.splitlines()]

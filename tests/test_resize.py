@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from srzoo.data.pairs import sample_pairs
 from srzoo.errors import UsageError
 from srzoo.images import list_images, read_image
 from srzoo.resize import imresize, resize_tensor
-from srzoo.scoring import sample_pairs
 
 torch = pytest.importorskip("torch")
 

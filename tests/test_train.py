@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from srzoo.checkpoint import load_model, read_header
 from srzoo.contracts import Gaussian
 from srzoo.data.crops import TrainingPhotos
-from srzoo.scoring import sample_pairs
+from srzoo.data.pairs import sample_pairs
 from srzoo.train.losses import discriminator_hinge, generator_hinge, kl_divergence
 from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import load_recipe

@@ -13,7 +13,7 @@ import srzoo
 from srzoo import checkpoint, zoo
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.config import preset
-from srzoo.scoring import pairs_from_folder, sample_pairs
+from srzoo.data.pairs import pairs_from_folder, sample_pairs
 from srzoo.train.recipe import load_recipe
 
 ROOT = Path(__file__).parent.parent

@@ -14,11 +14,12 @@ from srzoo.benchmark.identity import environment, model_digest
 from srzoo.benchmark.report import Board, leaderboards
 from srzoo.benchmark.store import Kind, Result, Store
 from srzoo.checkpoint import read_header
+from srzoo.data.pairs import ImagePair, data_fingerprint
 from srzoo.errors import DataError, SrzooError
 from srzoo.model import Model
 from srzoo.options import one_line
 from srzoo.protocol import CLASSIC
-from srzoo.scoring import ImagePair, data_fingerprint, evaluate
+from srzoo.scoring import evaluate
 
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what was done last."""

@@ -55,9 +55,9 @@ def bench(
       srzoo bench --results results --plot quality.svg
       srzoo bench bicubic lanczos --scale 2 --json
     """
-    from srzoo.api import pairs_of
     from srzoo.benchmark import plot
     from srzoo.benchmark.run import run
+    from srzoo.data.pairs import pairs_of
 
     if fresh and results is None:
         raise click.UsageError("--fresh needs the --results that it measures again")

@@ -13,8 +13,9 @@ from torch import Tensor
 from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.crops import TrainingPhotos
+from srzoo.data.pairs import pairs_from_folder
 from srzoo.errors import TrainingError
-from srzoo.scoring import evaluate, pairs_from_folder
+from srzoo.scoring import evaluate
 from srzoo.train.ledger import Ledger
 from srzoo.train.losses import check_files
 from srzoo.train.precision import usable_precision
