@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from srzoo.errors import ConfigError
+from srzoo.options import suggestion
 
 PART_KINDS = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
 """Kinds that an assembled model names, in the order in which data flows."""
@@ -93,8 +93,7 @@ def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Chec
         where = ".".join(str(step) for step in first["loc"])
         if first["type"] == "extra_forbidden":
             known = sorted(model.model_fields) if len(first["loc"]) == 1 else []
-            near = get_close_matches(str(first["loc"][-1]), known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else (f"; known: {', '.join(known)}" if known else "")
+            hint = suggestion(where, known) + (f": known are {', '.join(known)}" if known else "")
             raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
         raise ConfigError(f"{owner}: {where}: {first['msg']}, got {first.get('input')!r}") from None
 
@@ -152,9 +151,7 @@ def _read_named(folder: str, name: str, seen: tuple[str, ...]) -> dict[str, Any]
     known = shipped(folder)
     path = known.get(name) or Path(name)
     if name not in known and path.suffix != ".toml":
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"see `srzoo list {folder}`"
-        raise ConfigError(f"no {kind} is called {name!r}; {hint}")
+        raise ConfigError(f"there is no {kind} {name!r}{suggestion(name, known)}: see: srzoo list {folder}")
     values = read_toml(path)
     parent = values.pop("from", None)
     if parent is None:
