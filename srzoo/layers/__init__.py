@@ -1,5 +1,6 @@
 """Building blocks that several parts share; plugins may use them too."""
 
+from srzoo.layers.attention import WindowAttention
 from srzoo.layers.blocks import (
     Downsampler,
     PixelShuffle,
@@ -9,12 +10,18 @@ from srzoo.layers.blocks import (
     residual_blocks,
     scale_weights,
 )
-from srzoo.layers.gaussian import sample, split_gaussian
+from srzoo.layers.body import BodyEncoder
+from srzoo.layers.dense import ResidualDenseBlock
+from srzoo.layers.gaussian import block_detail, sample, split_gaussian
+from srzoo.layers.haar import haar
 from srzoo.layers.halving import HalvingEncoder
 from srzoo.layers.ladder import Ladder, LadderDecoder, lr_multiple, rung_strides
-from srzoo.layers.options import FineWidth, LevelWidths, RungBlocks, RungWidths, Width
+from srzoo.layers.options import BodyWidth, FineWidth, LevelWidths, RungBlocks, RungWidths, Width
+from srzoo.layers.patch import patch_judge
 
 __all__ = [
+    "BodyEncoder",
+    "BodyWidth",
     "Downsampler",
     "FineWidth",
     "HalvingEncoder",
@@ -24,11 +31,16 @@ __all__ = [
     "PixelShuffle",
     "PixelShuffleUpsampler",
     "ResidualBlock",
+    "ResidualDenseBlock",
     "RungBlocks",
     "RungWidths",
     "Width",
+    "WindowAttention",
+    "block_detail",
     "conv3x3",
+    "haar",
     "lr_multiple",
+    "patch_judge",
     "residual_blocks",
     "rung_strides",
     "sample",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from srzoo.contracts import Gaussian
 
@@ -21,3 +22,19 @@ def sample(distribution: Gaussian, noise: Sequence[Tensor]) -> Tensor:
     if not noise:
         return distribution.mean
     return distribution.mean + torch.exp(0.5 * distribution.log_variance) * noise[0]
+
+
+def block_detail(image: Tensor, block: int) -> Tensor:
+    """What a small image does not tell of a large one: each block of pixels less its mean.
+
+    Args:
+        image: (N, C, H, W), H and W multiples of ``block``.
+        block: Side of a block.
+
+    Returns:
+        (N, C * block^2, H / block, W / block).
+    """
+    n, c, _, _ = image.shape
+    blocks = F.pixel_unshuffle(image, block)
+    by_colour = blocks.view(n, c, block**2, *blocks.shape[-2:])
+    return (by_colour - by_colour.mean(dim=2, keepdim=True)).view_as(blocks)

@@ -22,3 +22,6 @@ RungBlocks = Annotated[int, Field(ge=0, le=64, description="residual blocks at e
 
 FineWidth = Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")]
 """Width of a decoder between LR resolution and the image."""
+
+BodyWidth = Annotated[int, Field(ge=1, le=1024, description="channels")]
+"""Width of an encoder that keeps the map's size."""

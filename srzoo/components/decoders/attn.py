@@ -3,12 +3,9 @@
 from fractions import Fraction
 from typing import Annotated
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from srzoo.errors import AssemblyError
 from srzoo.layers import (
     FineWidth,
     Ladder,
@@ -17,53 +14,12 @@ from srzoo.layers import (
     PixelShuffleUpsampler,
     RungBlocks,
     RungWidths,
+    WindowAttention,
     lr_multiple,
     residual_blocks,
     rung_strides,
-    scale_weights,
 )
 from srzoo.spec import Spec
-
-
-class _WindowAttention(nn.Module):
-    """x + attention(x), then x + perceptron(x), within windows that do not overlap."""
-
-    offsets: Tensor
-
-    def __init__(self, channels: int, window: int, heads: int) -> None:
-        super().__init__()
-        self._window = window
-        self._heads = heads
-        self.norm_attention = nn.LayerNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.project = nn.Linear(channels, channels)
-        self.norm_perceptron = nn.LayerNorm(channels)
-        self.perceptron = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
-        self.position_bias = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        axis = torch.arange(window)
-        rows, columns = (grid.flatten() for grid in torch.meshgrid(axis, axis, indexing="ij"))
-        offsets = (rows[:, None] - rows + window - 1) * (2 * window - 1) + (columns[:, None] - columns + window - 1)
-        self.register_buffer("offsets", offsets, persistent=False)
-        scale_weights(self.project, 0.1)
-        scale_weights(self.perceptron[-1], 0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) with H and W multiples of the window to the same shape."""
-        n, c, h, w = x.shape
-        k = self._window
-        tokens = x.reshape(n, c, h // k, k, w // k, k).permute(0, 2, 4, 3, 5, 1).reshape(-1, k * k, c)
-        tokens = tokens + self._attend(self.norm_attention(tokens))
-        tokens = tokens + self.perceptron(self.norm_perceptron(tokens))
-        return tokens.reshape(n, h // k, w // k, k, k, c).permute(0, 5, 1, 3, 2, 4).reshape(n, c, h, w)
-
-    def _attend(self, tokens: Tensor) -> Tensor:
-        windows, length, c = tokens.shape
-        query, key, value = (
-            self.qkv(tokens).reshape(windows, length, 3, self._heads, c // self._heads).permute(2, 0, 3, 1, 4)
-        )
-        bias = self.position_bias[self.offsets].permute(2, 0, 1).to(query.dtype)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.project(attended.transpose(1, 2).reshape(windows, length, c))
 
 
 class AttentionDecoder(LadderDecoder):
@@ -97,14 +53,10 @@ class AttentionDecoder(LadderDecoder):
         def block(width: int, stride: Fraction) -> nn.Module:
             if stride != at:
                 return residual_blocks(width, blocks)
-            if width % heads:
-                raise AssemblyError(
-                    f"decoder attn: {heads} heads do not divide {width} channels; set decoder.heads or widths"
-                )
             before = blocks // 2
             return nn.Sequential(
                 *residual_blocks(width, before),
-                _WindowAttention(width, window, heads),
+                WindowAttention(width, window, heads),
                 *residual_blocks(width, blocks - before),
             )
 

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from srzoo.layers import (
     FineWidth,
@@ -12,28 +11,10 @@ from srzoo.layers import (
     LadderDecoder,
     PixelShuffle,
     PixelShuffleUpsampler,
+    ResidualDenseBlock,
     RungWidths,
-    conv3x3,
-    scale_weights,
 )
 from srzoo.spec import Spec
-
-
-class _ResidualDenseBlock(nn.Module):
-    """Every layer sees all before it; a 1x1 convolution fuses them into a residual."""
-
-    def __init__(self, channels: int, growth: int, layers: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(conv3x3(channels + i * growth, growth) for i in range(layers))
-        self.fuse = nn.Conv2d(channels + layers * growth, channels, 1)
-        self.activation = nn.ReLU(inplace=True)
-        scale_weights(self.fuse, 0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        maps = [x]
-        for layer in self.layers:
-            maps.append(self.activation(layer(torch.cat(maps, dim=1))))
-        return x + self.fuse(torch.cat(maps, dim=1))
 
 
 class DenseDecoder(LadderDecoder):
@@ -62,7 +43,7 @@ class DenseDecoder(LadderDecoder):
             upsampler=PixelShuffleUpsampler,
             last=PixelShuffle,
             block=lambda width, stride: nn.Sequential(
-                *(_ResidualDenseBlock(width, growth, layers) for _ in range(blocks))
+                *(ResidualDenseBlock(width, growth, layers) for _ in range(blocks))
             ),
         )
         super().__init__(ladder)

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch import Tensor
 
 from srzoo.contracts import Discriminator
+from srzoo.layers import patch_judge
 from srzoo.spec import Spec
 
 
@@ -26,14 +26,7 @@ class PatchDiscriminator(Discriminator):
     ) -> None:
         super().__init__()
         self.min_size = 2 ** (levels + 2)
-        self.layers = nn.Sequential(nn.Conv2d(spec.channels, width, 4, 2, 1), nn.LeakyReLU(0.2))
-        channels = width
-        for level in range(1, levels + 1):
-            out = width * 2 ** min(level, 3)
-            stride = 2 if level < levels else 1
-            self.layers.extend([spectral_norm(nn.Conv2d(channels, out, 4, stride, 1)), nn.LeakyReLU(0.2)])
-            channels = out
-        self.layers.append(nn.Conv2d(channels, 1, 4, 1, 1))
+        self.layers = patch_judge(spec.channels, width, levels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, H, W) to logits (N, 1, about H / 2^levels, about W / 2^levels)."""

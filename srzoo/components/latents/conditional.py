@@ -6,10 +6,9 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from srzoo.contracts import Gaussian, Latent, LatentOutput
-from srzoo.layers import Downsampler, conv3x3, residual_blocks, sample, split_gaussian
+from srzoo.layers import Downsampler, block_detail, conv3x3, residual_blocks, sample, split_gaussian
 from srzoo.spec import Spec
 
 
@@ -52,13 +51,7 @@ class ConditionalLatent(Latent):
         prior = split_gaussian(self.prior(features))
         if hr is None:
             return LatentOutput(features + self.expand(sample(prior, noise)), (prior,))
-        detail = self.posterior_detail(self._detail(hr))
+        detail = self.posterior_detail(block_detail(hr, self._block))
         shift = split_gaussian(self.posterior(torch.cat([features, detail], dim=1)))
         posterior = Gaussian(prior.mean + shift.mean, shift.log_variance)
         return LatentOutput(features + self.expand(sample(posterior, noise)), (prior,), (posterior,))
-
-    def _detail(self, hr: Tensor) -> Tensor:
-        n, c, _, _ = hr.shape
-        blocks = F.pixel_unshuffle(hr, self._block)
-        by_colour = blocks.view(n, c, self._block**2, *blocks.shape[-2:])
-        return (by_colour - by_colour.mean(dim=2, keepdim=True)).view_as(blocks)
