@@ -26,10 +26,23 @@ def psnr(first: NDArray[Any], second: NDArray[Any], *, data_range: float = 255.0
     Raises:
         UsageError: If the shapes differ or are empty.
     """
+    return psnr_of_error(mean_squared_error(first, second), data_range=data_range)
+
+
+def mean_squared_error(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Mean of the squared difference over all values of two arrays.
+
+    Raises:
+        UsageError: If the shapes differ or are empty.
+    """
     if first.shape != second.shape or first.size == 0:
         raise UsageError(f"psnr takes two non-empty arrays of one shape, got {first.shape} and {second.shape}")
     difference = np.subtract(first, second, dtype=np.float64).ravel()
-    error = float(difference @ difference) / difference.size
+    return float(difference @ difference) / difference.size
+
+
+def psnr_of_error(error: float, *, data_range: float = 255.0) -> float:
+    """The peak signal-to-noise ratio in dB that belongs to a mean squared error; infinite for 0."""
     return inf if error == 0 else 10 * log10(data_range**2 / error)
 
 

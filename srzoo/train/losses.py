@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Gaussian, Output
-from srzoo.errors import FetchError
-from srzoo.fetch import SQUEEZENET, locate
-from srzoo.options import one_line
+from srzoo.features import SqueezeFeatures, feature_distance, squeezenet_weights
 from srzoo.resize import resize_tensor
 
 ImageLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -49,38 +45,15 @@ class Perceptual(nn.Module):
     et al., "SqueezeNet", 2016.
     """
 
-    TAPS = (1, 4, 7, 9)
-    """Indices, in torchvision's ``squeezenet1_0().features``, whose outputs are compared."""
-
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self) -> None:
         super().__init__()
-        from torchvision.models import squeezenet1_0
-
-        with torch.random.fork_rng(devices=[]):
-            network = squeezenet1_0(weights=None)
-        network.load_state_dict(squeezenet_weights())
-        self.features = network.features[: self.TAPS[-1] + 1].eval().requires_grad_(False)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.features = SqueezeFeatures()
 
     def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
         """(SR, HR, LR) to a scalar; LR is not looked at."""
         with torch.no_grad():
-            wanted = self._maps(hr)
-        distances = [(a - b).square().sum(dim=1).mean() for a, b in zip(self._maps(sr), wanted, strict=True)]
-        return torch.stack(distances).mean()
-
-    def _maps(self, image: Tensor) -> list[Tensor]:
-        x = (image - self.mean) / self.deviation
-        maps = []
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            if index in self.TAPS:
-                maps.append(F.normalize(x.float(), dim=1, eps=1e-6))
-        return maps
+            wanted = self.features(hr)
+        return feature_distance(self.features(sr), wanted)
 
 
 def image_loss(name: str) -> ImageLoss:
@@ -90,26 +63,6 @@ def image_loss(name: str) -> ImageLoss:
         FetchError: The loss needs weights that are not at hand.
     """
     return Perceptual() if name == "perceptual" else {"l1": l1, "consistency": consistency}[name]
-
-
-def squeezenet_weights() -> dict[str, Tensor]:
-    """ImageNet weights of SqueezeNet 1.0: the pinned file in ``SRZOO_WEIGHTS``, or torchvision's where that is not set.
-
-    Raises:
-        FetchError: The folder lacks the file, or the download fails.
-    """
-    if "SRZOO_WEIGHTS" in os.environ:
-        return load_file(locate(SQUEEZENET))
-    from torchvision.models import SqueezeNet1_0_Weights
-
-    try:
-        weights: dict[str, Tensor] = SqueezeNet1_0_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
-    except Exception as error:  # the network, the disk and the hash each have errors of their own
-        raise FetchError(
-            f"the perceptual loss cannot download torchvision's SqueezeNet ({one_line(error)}): check the network, or "
-            f"put {SQUEEZENET.name} into a folder and name that in SRZOO_WEIGHTS"
-        ) from error
-    return weights
 
 
 def check_files(uses: Callable[[str], bool]) -> None:
