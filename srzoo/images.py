@@ -1,15 +1,14 @@
 """Images in and out of files, without losing alpha, colour profile, rotation or 16 bits.
 
-Pillow would cut 16-bit colour to 8 bits, so that 16-bit PNG files are coded here. Source: PNG specification (third
-edition), sections 9 (filtering) and 11 (chunks).
+Pillow would cut 16-bit colour to 8 bits, so that 16-bit PNG files are coded by `srzoo.png16`.
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srzoo.errors import ImageError
+from srzoo.png16 import decode_deep_png, encode_deep_png, is_deep_png
 
 if TYPE_CHECKING:
+    from PIL.Image import Exif
     from PIL.Image import Image as PillowImage
 
 Pixels = NDArray[Any]
@@ -36,9 +37,6 @@ _FORMATS = {
 }
 _ALPHA_FORMATS = ("PNG", "WEBP", "TIFF")
 _ORIENTATION = 0x0112
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
-"""Channels of each PNG colour type."""
 
 SUFFIXES = tuple(_FORMATS)
 """Suffixes that `write_image` writes and `list_images` finds, in lower case."""
@@ -63,6 +61,12 @@ class Image:
     depth: int = 8
     """Bits per channel of the file: 8, or 16 with float pixels."""
 
+    mode: str = ""
+    """Colour mode of the file in Pillow's words, such as ``CMYK``; empty where the image is from no file."""
+
+    turned: bool = False
+    """Whether the file was to be turned or mirrored, by EXIF, to be upright."""
+
 
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file.
@@ -74,20 +78,50 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         ImageError: If the file is missing, a folder, unreadable, empty, damaged or no image.
     """
     from PIL import Image as pillow
-    from PIL import UnidentifiedImageError
 
     data = _read_bytes(Path(path))
+    with _told_by_name(path), pillow.open(BytesIO(data)) as opened:
+        return _decode(opened, data)
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of an image file, upright, from its header alone.
+
+    Raises:
+        ImageError: The file is missing, a folder, unreadable, empty or no image.
+    """
+    from PIL import Image as pillow
+
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        _read_bytes(Path(path))
+    with _told_by_name(path), pillow.open(path) as opened:
+        # Some versions of Pillow have turned the size of a TIFF file already, so that its own tags are asked.
+        tags = getattr(opened, "tag_v2", {})
+        width, height = (int(tags.get(tag, size)) for tag, size in zip((256, 257), opened.size, strict=True))
+        # Not opened.getexif(): of a PNG file it decodes all pixels.
+        lying = pillow.Image.getexif(opened).get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (width, height) if lying else (height, width)
+
+
+@contextmanager
+def _told_by_name(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line that names the file; its warnings of odd metadata are dropped."""
+    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
+
     try:
-        with pillow.open(BytesIO(data)) as opened:
-            return _decode(opened, data)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     except UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that can be read here; convert it to PNG") from None
     except pillow.DecompressionBombError:
         raise ImageError(f"{path} has more pixels than can be read safely; cut it into smaller images") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"{path} is damaged or truncated ({error}); copy or download it again") from error
+    except Exception as error:  # decoders raise many kinds on damaged files, such as struct.error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path} is damaged or truncated ({reason}); copy or download it again") from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -110,10 +144,10 @@ def _decode(opened: PillowImage, data: bytes) -> Image:
     opened.load()
     exif = opened.getexif()
     orientation = exif.pop(_ORIENTATION, 1)
-    kept_exif = exif.tobytes() if "exif" in opened.info and len(exif) else None
+    kept_exif = _exif_bytes(exif) if "exif" in opened.info and len(exif) else None
     icc = opened.info.get("icc_profile")
-    if _is_deep_png(data):
-        channels, depth = _decode_deep_png(data).astype(np.float32) / np.float32(65535), 16
+    if is_deep_png(data):
+        channels, depth = decode_deep_png(data).astype(np.float32) / np.float32(65535), 16
     elif ";16" in source_mode and not opened.mode.startswith("I"):
         raise ImageError("16-bit colour can be read from PNG files only; convert it to a 16-bit PNG")
     elif opened.mode.startswith("I"):
@@ -125,7 +159,14 @@ def _decode(opened: PillowImage, data: bytes) -> Image:
         channels, depth = np.asarray(converted), 8
     channels = _upright(channels.reshape(*channels.shape[:2], -1), orientation)
     pixels, alpha = _split(channels)
-    return Image(pixels, alpha, icc or None, kept_exif, depth)
+    return Image(pixels, alpha, icc or None, kept_exif, depth, opened.mode, orientation in _UPRIGHT)
+
+
+def _exif_bytes(exif: Exif) -> bytes | None:
+    try:
+        return exif.tobytes()
+    except Exception:  # a damaged block is dropped: the pixels are whole without it
+        return None
 
 
 def _integers(opened: PillowImage) -> Pixels:
@@ -161,17 +202,20 @@ def _to_srgb(opened: PillowImage, icc: bytes | None) -> PillowImage:
     return opened.convert("RGB")
 
 
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image.swapaxes(0, 1), 2),
+    8: np.rot90,
+}
+"""What makes (H, W, C) upright, by EXIF orientation."""
+
+
 def _upright(array: Pixels, orientation: int) -> Pixels:
-    turns: dict[int, Callable[[Pixels], Pixels]] = {
-        2: np.fliplr,
-        3: lambda image: np.rot90(image, 2),
-        4: np.flipud,
-        5: lambda image: image.swapaxes(0, 1),
-        6: lambda image: np.rot90(image, -1),
-        7: lambda image: np.rot90(image.swapaxes(0, 1), 2),
-        8: np.rot90,
-    }
-    return turns[orientation](array) if orientation in turns else array
+    return _UPRIGHT[orientation](array) if orientation in _UPRIGHT else array
 
 
 def _split(channels: Pixels) -> tuple[Pixels, Pixels | None]:
@@ -228,7 +272,7 @@ def _encode(path: Path, image: Image, file_format: str, quality: int) -> bytes:
     except ValueError as error:
         raise ImageError(f"cannot write {path}: {error}") from None
     if image.depth == 16 and file_format == "PNG" and channels.dtype != np.uint8:
-        return _encode_deep_png(_quantize(channels, 65535), image.icc_profile, image.exif)
+        return encode_deep_png(_quantize(channels, 65535), image.icc_profile, image.exif)
     options: dict[str, Any] = {"quality": quality} if file_format in ("JPEG", "WEBP") else {}
     options |= {"subsampling": 0} if file_format == "JPEG" else {}
     options |= {"icc_profile": image.icc_profile} if image.icc_profile and file_format != "BMP" else {}
@@ -283,82 +327,3 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     if not found:
         raise ImageError(f"{folder} holds no images; expected files ending in {', '.join(SUFFIXES)}")
     return found
-
-
-def _is_deep_png(data: bytes) -> bool:
-    return data.startswith(_PNG_SIGNATURE) and data[12:16] == b"IHDR" and data[24:25] == b"\x10"
-
-
-def _decode_deep_png(data: bytes) -> Pixels:
-    """uint16 (H, W, C) with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha) channels."""
-    width, height, _, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
-    if interlaced:
-        raise ImageError("interlaced 16-bit PNG files cannot be read; save it without interlacing")
-    size = 2 * _PNG_CHANNELS[color_type]
-    try:
-        packed = zlib.decompress(b"".join(body for kind, body in _png_chunks(data) if kind == b"IDAT"))
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    lines = np.frombuffer(packed, np.uint8, height * (1 + size * width)).reshape(height, -1)
-    pairs = _unfilter(lines[:, 0], lines[:, 1:].reshape(height, width, size)).astype(np.uint16)
-    image = pairs[..., 0::2] << 8 | pairs[..., 1::2]
-    key = next((body for kind, body in _png_chunks(data) if kind == b"tRNS"), None)
-    if key is None:
-        return image
-    transparent = (image == np.frombuffer(key, ">u2")).all(axis=2)
-    return np.dstack([image, np.where(transparent, 0, 65535).astype(np.uint16)])
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = len(_PNG_SIGNATURE)
-    while position + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[position : position + 8])
-        yield kind, data[position + 8 : position + 8 + length]
-        position += length + 12
-
-
-def _unfilter(filters: Pixels, lines: Pixels) -> Pixels:
-    """Undo the filter of each row of (H, W, bytes per pixel).
-
-    A pixel needs its left, upper and upper-left neighbours, so that all pixels of one anti-diagonal can be decoded
-    at once: they lie in one row of a sheared image.
-    """
-    height, width, size = lines.shape
-    if filters.max() > 4:
-        raise ValueError(f"unknown PNG filter {filters.max()}")
-    sheared = np.zeros((height + width + 1, height + 1, size), np.int16)
-    kinds = [filters[:, None] == kind for kind in (1, 2, 3, 4)]
-    for diagonal in range(height + width - 1):
-        first, last = max(0, diagonal - width + 1), min(diagonal + 1, height)
-        rows = np.arange(first, last)
-        left = sheared[diagonal + 1, first + 1 : last + 1]
-        up = sheared[diagonal + 1, first:last]
-        corner = sheared[diagonal, first:last]
-        guesses = [left, up, left + up >> 1, _paeth(left, up, corner)]
-        guess = np.select([kind[first:last] for kind in kinds], guesses, np.int16(0))
-        sheared[diagonal + 2, first + 1 : last + 1] = lines[rows, diagonal - rows] + guess & 255
-    rows, columns = np.indices((height, width))
-    upright: Pixels = sheared[rows + columns + 2, rows + 1]
-    return upright.astype(np.uint8)
-
-
-def _paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
-    to_left, to_up, to_corner = np.abs(up - corner), np.abs(left - corner), np.abs(left + up - 2 * corner)
-    nearest = np.where(to_up <= to_corner, up, corner)
-    return np.where((to_left <= to_up) & (to_left <= to_corner), left, nearest)
-
-
-def _encode_deep_png(image: Pixels, icc_profile: bytes | None, exif: bytes | None) -> bytes:
-    """uint16 (H, W, 1 to 4) as a PNG with the filter "up"."""
-    height, width, channels = image.shape
-    pairs = image.astype(">u2").view(np.uint8).reshape(height, -1)
-    filtered = np.full((height, 1 + pairs.shape[1]), 2, np.uint8)
-    filtered[:, 1:] = pairs
-    filtered[1:, 1:] -= pairs[:-1]
-    color_type = next(color_type for color_type, count in _PNG_CHANNELS.items() if count == channels)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))]
-    chunks += [(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
-    chunks += [(b"eXIf", exif.removeprefix(b"Exif\0\0"))] if exif else []
-    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
-    coded = [struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks]
-    return _PNG_SIGNATURE + b"".join(coded)

@@ -12,7 +12,7 @@ from PIL import ImageCms
 
 from srzoo.data.pairs import sample_pairs
 from srzoo.errors import ImageError
-from srzoo.images import Image, list_images, read_image, write_image
+from srzoo.images import Image, image_size, list_images, read_image, write_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -153,6 +153,77 @@ def test_cmyk_becomes_rgb_without_its_profile(tmp_path: Path, photo: np.ndarray)
     image = read_image(tmp_path / "print.tif")
     assert (image.pixels.shape, image.icc_profile) == (photo.shape, None)
     np.testing.assert_allclose(image.pixels.astype(int), photo, atol=1)
+
+
+def test_the_kind_of_file_is_remembered(tmp_path: Path, photo: np.ndarray) -> None:
+    pillow.fromarray(photo).convert("CMYK").save(tmp_path / "print.jpg")
+    exif = pillow.Exif()
+    exif[0x0112] = 6
+    pillow.fromarray(photo).save(tmp_path / "turned.jpg", exif=exif)
+    write_image(tmp_path / "plain.png", photo)
+    images = [read_image(tmp_path / name) for name in ("print.jpg", "turned.jpg", "plain.png")]
+    assert [(image.mode, image.turned) for image in images] == [("CMYK", False), ("RGB", True), ("RGB", False)]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+def test_sizes_are_those_of_the_upright_image(tmp_path: Path, photo: np.ndarray, orientation: int, suffix: str) -> None:
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    pillow.fromarray(photo).save(tmp_path / f"turned{suffix}", exif=exif)
+    assert image_size(tmp_path / f"turned{suffix}") == read_image(tmp_path / f"turned{suffix}").pixels.shape[:2]
+
+
+def test_sizes_need_the_header_alone(tmp_path: Path, photo: np.ndarray) -> None:
+    write_image(tmp_path / "cut.png", photo)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:200])
+    assert image_size(tmp_path / "cut.png") == photo.shape[:2]
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("no image")
+    for name, message in (("empty.png", "0 bytes"), ("text.png", "not an image"), ("missing.png", "does not exist")):
+        with pytest.raises(ImageError, match=message) as caught:
+            image_size(tmp_path / name)
+        assert name in str(caught.value)
+
+
+def test_a_single_pixel_is_an_image(tmp_path: Path, photo: np.ndarray) -> None:
+    for pixels in (photo[:1, :1], photo[:1, :1, 0]):
+        write_image(tmp_path / "pixel.png", pixels)
+        np.testing.assert_array_equal(read_image(tmp_path / "pixel.png").pixels, pixels)
+
+
+def test_damaged_metadata_costs_neither_the_pixels_nor_a_warning(tmp_path: Path, photo: np.ndarray) -> None:
+    exif = pillow.Exif()
+    exif[0x0112], exif[0x010F] = 1, "Maker"
+    pillow.fromarray(photo).save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    expected = read_image(tmp_path / "photo.jpg").pixels
+    data = (tmp_path / "photo.jpg").read_bytes()
+    place = data.index(b"Exif") + 14  # behind the header of its table
+    for number in range(place, place + 12):
+        damaged = bytearray(data)
+        damaged[number] = 0xFF
+        (tmp_path / "photo.jpg").write_bytes(damaged)
+        image = read_image(tmp_path / "photo.jpg")
+        assert sorted(image.pixels.shape) == sorted(expected.shape)
+
+
+def test_whatever_is_damaged_ends_in_an_error_that_names_the_file(tmp_path: Path, photo: np.ndarray) -> None:
+    draw = np.random.default_rng(0)
+    refused = 0
+    for suffix in (".png", ".jpg", ".webp", ".tif", ".bmp"):
+        write_image(tmp_path / f"photo{suffix}", photo[:24, :32])
+        data = (tmp_path / f"photo{suffix}").read_bytes()
+        for _ in range(60):
+            damaged = bytearray(data)
+            for place in draw.integers(0, min(len(data), 160), 3):
+                damaged[place] = draw.integers(256)
+            (tmp_path / f"photo{suffix}").write_bytes(damaged)
+            try:
+                read_image(tmp_path / f"photo{suffix}")
+            except ImageError as error:
+                refused += 1
+                assert f"photo{suffix}" in str(error) and "\n" not in str(error)
+    assert refused > 100
 
 
 def test_paths_may_hold_any_letters(tmp_path: Path, photo: np.ndarray) -> None:

@@ -1,72 +1,46 @@
-"""Photos for training: aligned crops of LR and HR, each a pure function of where in the run it is drawn."""
+"""Aligned crops of LR and HR, each a pure function of where in the run it is drawn."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from srzoo.data.chain import Chain
+from srzoo.data.photos import Photos
 from srzoo.errors import DataError, ImageError
-from srzoo.images import list_images, read_image
-from srzoo.resize import imresize
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Pixels = NDArray[np.uint8]
+
+_PHASES = 8
+"""How many LR pixels the beginning of what is degraded may move against the crop, so that JPEG's blocks do, too."""
 
 
-class TrainingPhotos:
-    """HR photos of several folders in memory; their LR is made once, when a photo is first drawn.
+class Crops:
+    """Crops of photos. Where chance has a part in LR, every crop is degraded anew; else it is cut from the photo's LR.
 
     Args:
-        folders: Folders of images.
+        photos: What is cropped.
+        chain: What makes LR; None where LR is the data sets' own.
         scale: Enlargement factor.
-        crop: Side, in LR pixels, of the largest crop that will be drawn; smaller photos are left out.
 
     Raises:
-        DataError: A folder is missing or empty, or no photo is large enough for a crop.
+        DataError: No photo can be read.
     """
 
-    def __init__(self, folders: Sequence[Path], scale: int, crop: int) -> None:
+    def __init__(self, photos: Photos, chain: Chain | None, scale: int) -> None:
+        self.photos = photos
+        """What is cropped."""
+        self._chain = chain
         self._scale = scale
-        self._hr: list[Pixels] = []
-        self._lr: dict[int, Pixels] = {}
-        self.skipped: list[str] = []
-        """Files that could not be used, each with the reason."""
-        for folder in folders:
-            for path in list_images(folder):
-                self._add(path, crop * scale)
-        if not self._hr:
-            raise DataError(f"no photo in {', '.join(map(str, folders))} holds a crop of {crop * scale} pixels")
-        areas = np.array([image.shape[0] * image.shape[1] for image in self._hr], dtype=np.float64)
+        # Parts with a margin around them give the same pixels as the whole photo, and less work where it must go again.
+        self._by_parts = chain is not None and (chain.random or (chain.local and not photos.in_memory))
+        # A photo that turns out to be unreadable stays in here: whether that is found early or late changes no crop.
+        areas = np.array(photos.sizes, dtype=np.float64).prod(axis=1)
         self._cumulative = np.cumsum(areas / areas.sum())
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of SHA-256 over the pixels of all photos, in order."""
-        sha = hashlib.sha256()
-        for image in self._hr:
-            sha.update(np.ascontiguousarray(image).tobytes())
-        return sha.hexdigest()[:12]
-
-    def __len__(self) -> int:
-        return len(self._hr)
-
-    def _add(self, path: Path, smallest: int) -> None:
-        try:
-            pixels = rgb(read_image(path).pixels)
-        except ImageError as error:
-            self.skipped.append(str(error))
-            return
-        height, width = (size // self._scale * self._scale for size in pixels.shape[:2])
-        if min(height, width) < smallest:
-            self.skipped.append(f"{path}: {pixels.shape[1]}x{pixels.shape[0]} is smaller than a crop")
-            return
-        self._hr.append(pixels[:height, :width])
 
     def batch(self, seed: int, step: int, size: int, crop: int) -> tuple[Tensor, Tensor]:
         """The crops of one step.
@@ -79,37 +53,64 @@ class TrainingPhotos:
 
         Returns:
             LR (size, 3, crop, crop) and HR (size, 3, scale * crop, scale * crop), float in [0, 1]. Crop i depends on
-            (seed, step, i) and on nothing else.
+            (seed, step, i) and the photos, and on nothing else.
+
+        Raises:
+            DataError: No photo can be read any more.
         """
-        pairs = [self._sample(np.random.default_rng((seed, step, index)), crop) for index in range(size)]
+        pairs = [self._sample((seed, step, index), crop) for index in range(size)]
         lr, hr = (np.stack(each) for each in zip(*pairs, strict=True))
         return _to_float(lr), _to_float(hr)
 
-    def _sample(self, generator: np.random.Generator, crop: int) -> tuple[Pixels, Pixels]:
-        index = min(int(np.searchsorted(self._cumulative, generator.random())), len(self._hr) - 1)
-        hr, lr = self._hr[index], self._lr_of(index)
+    def _sample(self, key: tuple[int, int, int], crop: int) -> tuple[Pixels, Pixels]:
+        """One pair of crops; in the place of a photo that cannot be read comes the next one that can."""
+        place = np.random.default_rng(key).random()
+        first = min(int(np.searchsorted(self._cumulative, place)), len(self.photos) - 1)
+        for index in self._from(first):
+            generator = np.random.default_rng(key)
+            generator.random()
+            try:
+                return self._cut(index, generator, crop)
+            except ImageError as error:
+                self.photos.give_up(index, error)
+        raise DataError(f"none of {len(self.photos)} photos can be read any more ({self.photos.unused[-1]})")
+
+    def _from(self, first: int) -> Iterator[int]:
+        """The numbers of all photos that can be read, from ``first`` on and round."""
+        for index in (*range(first, len(self.photos)), *range(first)):
+            if self.photos.usable(index):
+                yield index
+
+    def _cut(self, index: int, generator: np.random.Generator, crop: int) -> tuple[Pixels, Pixels]:
         scale = self._scale
-        top, left = (int(generator.integers(0, size - crop + 1)) for size in lr.shape[:2])
-        small = lr[top : top + crop, left : left + crop]
-        large = hr[top * scale : (top + crop) * scale, left * scale : (left + crop) * scale]
+        height, width = (length // scale for length in self.photos.sizes[index])
+        top, left = (int(generator.integers(0, length - crop + 1)) for length in (height, width))
         turns, flip = int(generator.integers(4)), bool(generator.integers(2))
+        if self._by_parts:
+            small, large = self._degraded(index, top, left, crop, generator)
+        else:
+            small = self.photos.lr_window(index, top, left, crop, crop)
+            large = self.photos.hr_window(index, top * scale, left * scale, crop * scale, crop * scale)
         return _turned(small, turns, flip), _turned(large, turns, flip)
 
-    def _lr_of(self, index: int) -> Pixels:
-        if index not in self._lr:
-            hr = self._hr[index]
-            size = (hr.shape[0] // self._scale, hr.shape[1] // self._scale)
-            self._lr[index] = imresize(hr, size=size)
-        return self._lr[index]
-
-
-def rgb(pixels: np.ndarray[Any, Any]) -> Pixels:
-    """Any image's pixels as uint8 (H, W, 3)."""
-    if pixels.dtype != np.uint8:
-        pixels = (pixels * 255 + 0.5).astype(np.uint8)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return pixels
+    def _degraded(
+        self, index: int, top: int, left: int, crop: int, generator: np.random.Generator
+    ) -> tuple[Pixels, Pixels]:
+        """Degrade a part of the photo with a margin around the crop, and cut the margin off."""
+        chain = self._chain
+        assert chain is not None
+        scale, before = self._scale, [chain.margin, chain.margin]
+        if chain.random:
+            before = [each + int(generator.integers(_PHASES)) for each in before]
+        y, x = max(0, top - before[0]), max(0, left - before[1])
+        height, width = self.photos.sizes[index]
+        bottom = min(height, (top + crop + chain.margin) * scale)
+        right = min(width, (left + crop + chain.margin) * scale)
+        hr = self.photos.hr_window(index, y * scale, x * scale, bottom - y * scale, right - x * scale)
+        lr = chain.apply(hr, generator)
+        top, left = top - y, left - x
+        large = hr[top * scale : (top + crop) * scale, left * scale : (left + crop) * scale]
+        return lr[top : top + crop, left : left + crop], large
 
 
 def _turned(image: Pixels, turns: int, flip: bool) -> Pixels:

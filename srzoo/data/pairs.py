@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from srzoo.data.reference import open_dataset, open_path
+from srzoo.dataset import Dataset, Picture, Record
 from srzoo.errors import DataError
-from srzoo.images import list_images, read_image
+from srzoo.images import Image
+from srzoo.layouts import listing
 from srzoo.protocol import CLASSIC, Protocol
 from srzoo.resize import imresize
 
 Pixels = NDArray[np.uint8]
 
-_SAMPLES = {
-    "astronaut.png": "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
-    "chelsea.png": "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
-    "coffee.png": "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
-    "rocket.jpg": "c2dd0de7c538df8d111e479619b129464d0269d0ae5fd18ca91d33a7fdfea95c",
-    "motorcycle_left.png": "db18e9c4157617403c3537a6ba355dfeafe9a7eabb6b9b94cb33f6525dd49179",
-}
+MEMORY = 512 * 2**20
+"""Most bytes of decoded pixels that a set of pairs keeps; what is beyond is decoded again when asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +55,35 @@ class ImagePair:
             DataError: If they imply none.
         """
         scale: int = self.hr.shape[0] // self.lr.shape[0]
-        if scale < 1 or not _fits(self, scale):
+        if scale < 1 or self.hr.shape[:2] != (scale * self.lr.shape[0], scale * self.lr.shape[1]):
             raise DataError(f"{self.name}: HR {size_text(self.hr)} is no multiple of LR {size_text(self.lr)}")
         return scale
 
     @cached_property
     def digest(self) -> str:
         """sha256 of both images' shapes and pixels."""
-        sha = sha256()
-        for array in (self.lr, self.hr):
-            sha.update(repr(array.shape).encode())
-            sha.update(np.ascontiguousarray(array).data)
-        return sha.hexdigest()
+        return pixel_digest(self.lr, self.hr)
+
+
+def pixel_digest(*images: Pixels) -> str:
+    """sha256 of the shapes and pixels of images."""
+    sha = sha256()
+    for image in images:
+        sha.update(repr(image.shape).encode())
+        sha.update(np.ascontiguousarray(image).data)
+    return sha.hexdigest()
+
+
+def fingerprint(digests: Iterable[str]) -> str:
+    """First 12 hexadecimal digits of the sha256 over digests, whatever their order."""
+    return sha256("".join(sorted(digests)).encode()).hexdigest()[:12]
 
 
 def data_fingerprint(pairs: Sequence[ImagePair]) -> str:
     """First 12 hexadecimal digits of the sha256 over the decoded pixels of all pairs, whatever order or names."""
-    return sha256("".join(sorted(pair.digest for pair in pairs)).encode()).hexdigest()[:12]
+    if isinstance(pairs, StoredPairs):
+        return fingerprint(pairs.digest(index) for index in range(len(pairs)))
+    return fingerprint(pair.digest for pair in pairs)
 
 
 def make_pair(name: str, hr: Pixels, scale: int, *, protocol: Protocol = CLASSIC) -> ImagePair:
@@ -84,82 +94,135 @@ def make_pair(name: str, hr: Pixels, scale: int, *, protocol: Protocol = CLASSIC
     Raises:
         DataError: If HR is smaller than the scale.
     """
-    hr = _mod_crop(name, hr, scale)
+    hr = mod_crop(name, hr, scale)
     size = (hr.shape[0] // scale, hr.shape[1] // scale)
     return ImagePair(name, imresize(hr, size=size, edge=protocol.degradation_edge), hr)
 
 
-def _mod_crop(name: str, hr: Pixels, scale: int) -> Pixels:
+def mod_crop(name: str, hr: Pixels, scale: int) -> Pixels:
+    """Crop an image at the right and the bottom to a multiple of the scale.
+
+    Raises:
+        DataError: If it is smaller than the scale.
+    """
     height, width = (length // scale * scale for length in hr.shape[:2])
     if min(height, width) < 1:
         raise DataError(f"{name}: HR {size_text(hr)} is too small for x{scale}")
     return hr[:height, :width]
 
 
-def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLASSIC) -> list[ImagePair]:
-    """Load a test set: a folder with ``HR/`` and ``LR/``, with ``HR/`` alone, or of HR images.
-
-    HR is cropped to a multiple of the scale. LR files are matched by stem, with or without a trailing ``x4`` or the
-    like; where there is no ``LR/`` they are made, see `make_pair`.
-
-    Args:
-        path: The folder.
-        scale: Enlargement factor.
-        protocol: How LR is made where it is not given.
+def read_pair(record: Record, scale: int, *, protocol: Protocol = CLASSIC) -> ImagePair:
+    """Decode one photo of a data set with its LR, which is made where the data set holds none; see `make_pair`.
 
     Raises:
-        DataError: If an image has no partner, or a pair is of another scale.
-        ImageError: If a folder is missing or empty, or a file cannot be read.
+        ImageError: An image cannot be read.
+        DataError: HR and LR do not fit, or cannot be scored.
     """
-    folder = Path(path)
-    if not (folder / "LR").is_dir():
-        alone = folder / "HR" if (folder / "HR").is_dir() else folder
-        return [make_pair(name, _read(file), scale, protocol=protocol) for name, file in _by_stem(alone).items()]
-    hr_files = _by_stem(folder / "HR")
-    lr_files: dict[str, Path] = {}
-    for stem, file in _by_stem(folder / "LR").items():
-        name = _match(stem, hr_files, scale)
-        if name in lr_files:
-            raise DataError(f"{lr_files[name]} and {file.name} are both LR of {name}; keep one of them")
-        lr_files[name] = file
-    lonely = hr_files.keys() ^ lr_files.keys()
-    unmatched = [str(files[stem]) for files in (hr_files, lr_files) for stem in sorted(lonely & files.keys())]
-    if unmatched:
-        raise DataError(f"without a partner of the same name in HR and LR: {', '.join(unmatched)}")
-    pairs = [ImagePair(name, _read(lr_files[name]), _mod_crop(name, _read(hr), scale)) for name, hr in hr_files.items()]
-    wrong = [
-        f"{pair.name} (HR {size_text(pair.hr)}, LR {size_text(pair.lr)})" for pair in pairs if not _fits(pair, scale)
-    ]
-    if wrong:
-        raise DataError(f"{folder}: not x{scale}: {', '.join(wrong)}; give the scale these images were made for")
-    return pairs
+    hr = eight_bits(record.hr, record.source)
+    if record.lr is None:
+        return make_pair(record.name, hr, scale, protocol=protocol)
+    return ImagePair(record.name, eight_bits(record.lr, f"LR of {record.source}"), mod_crop(record.name, hr, scale))
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for file in list_images(folder):
-        if file.stem in files:
-            raise DataError(f"{files[file.stem]} and {file.name} have one name; keep one of them")
-        files[file.stem] = file
-    return files
+def eight_bits(picture: Picture, source: str) -> Pixels:
+    """Decode an image on which scores are defined.
 
-
-def _match(stem: str, hr_files: dict[str, Path], scale: int) -> str:
-    shorter = stem.removesuffix(f"x{scale}")
-    return shorter if stem not in hr_files and shorter in hr_files else stem
-
-
-def _fits(pair: ImagePair, scale: int) -> bool:
-    return pair.hr.shape[:2] == (scale * pair.lr.shape[0], scale * pair.lr.shape[1])
-
-
-def _read(file: Path) -> Pixels:
-    image = read_image(file)
+    Raises:
+        ImageError: It cannot be read.
+        DataError: It has 16 bits, or can be seen through.
+    """
+    image = picture()
     if image.depth != 8:
-        raise DataError(f"{file} has {image.depth} bits per channel; scores are defined on 8")
+        raise DataError(f"{source} has {image.depth} bits per channel; scores are defined on 8")
     if image.alpha is not None and image.alpha.min() < 255:
-        raise DataError(f"{file} is partly transparent; scores are defined on opaque images")
+        raise DataError(f"{source} is partly transparent; scores are defined on opaque images")
     return image.pixels
+
+
+def opaque_bytes(image: Image, source: str) -> Pixels:
+    """Pixels of a decoded image as uint8, those of 16 bits rounded.
+
+    Raises:
+        DataError: One can see through it.
+    """
+    if image.alpha is not None and (image.alpha < image.alpha.dtype.type(255 if image.depth == 8 else 1)).any():
+        raise DataError(f"{source} is partly transparent; put it on a background first")
+    if image.pixels.dtype == np.uint8:
+        return image.pixels
+    return np.floor(np.asarray(image.pixels, np.float64) * 255 + 0.5).astype(np.uint8)
+
+
+class StoredPairs(Sequence[ImagePair]):
+    """The image pairs of a data set, decoded when asked for; those that fit into `MEMORY` stay decoded.
+
+    Args:
+        data: The data set.
+        scale: Enlargement factor.
+        protocol: How LR is made where the data set holds none.
+
+    Raises:
+        DataError: The data set has problems, or images of another scale: a score over what is left would be another.
+        ImageError: The size of an image cannot be read.
+    """
+
+    def __init__(self, data: Dataset, scale: int, *, protocol: Protocol = CLASSIC) -> None:
+        self._records = data.records(scale)
+        problems = data.problems(scale)
+        if problems:
+            more = f" (and {len(problems) - 1} more: srzoo data verify)" if len(problems) > 1 else ""
+            raise DataError(f"{problems[0]}{more}")
+        self._scale, self._protocol = scale, protocol
+        self._kept: dict[int, ImagePair] = {}
+        self._digests: dict[int, str] = {}
+        self._bytes = 0
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        wrong = []
+        for record in self._records:
+            if record.lr is None:
+                continue
+            (height, width), (low_height, low_width) = record.hr.size, record.lr.size
+            if (height // self._scale, width // self._scale) != (low_height, low_width):
+                wrong.append(f"{record.name} (HR {width}x{height}, LR {low_width}x{low_height})")
+        if wrong:
+            raise DataError(f"not x{self._scale}: {listing(wrong)}; give the scale these images were made for")
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> ImagePair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
+    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(len(self))[index]]
+        index = range(len(self))[index]
+        if index in self._kept:
+            return self._kept[index]
+        pair = read_pair(self._records[index], self._scale, protocol=self._protocol)
+        size = pair.lr.nbytes + pair.hr.nbytes
+        if self._bytes + size <= MEMORY:
+            self._kept[index] = pair
+            self._bytes += size
+        elif index not in self._digests:
+            self._digests[index] = pair.digest
+        return pair
+
+    def digest(self, index: int) -> str:
+        """`ImagePair.digest` of one pair, without decoding it again."""
+        return self._digests[index] if index in self._digests else self[index].digest
+
+
+def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLASSIC) -> Sequence[ImagePair]:
+    """The image pairs of a folder or a pack, whatever its name means elsewhere; see `open_path` and `StoredPairs`.
+
+    Raises:
+        DataError: It does not exist, an image has no partner, or a pair is of another scale.
+        ImageError: It holds no image, or a file cannot be read.
+    """
+    return StoredPairs(open_path(Path(path)), scale, protocol=protocol)
 
 
 def sample_pairs(scale: int, *, protocol: Protocol = CLASSIC) -> list[ImagePair]:
@@ -168,21 +231,7 @@ def sample_pairs(scale: int, *, protocol: Protocol = CLASSIC) -> list[ImagePair]
     Raises:
         DataError: If a photo is missing or is another one.
     """
-    return [make_pair(file.stem, read_image(file).pixels, scale, protocol=protocol) for file in _sample_files()]
-
-
-def _sample_files() -> Iterator[Path]:
-    # Found by path: importing scikit-image would cost more than reading the photos.
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise DataError("the sample photos come with scikit-image; run: pip install scikit-image")
-    for name, digest in _SAMPLES.items():
-        file = Path(spec.origin).parent / "data" / name
-        if not file.is_file() or sha256(file.read_bytes()).hexdigest() != digest:
-            raise DataError(
-                f"sample photo {file} is missing or changed; run: pip install --force-reinstall scikit-image"
-            )
-        yield file
+    return list(StoredPairs(open_dataset("sample"), scale, protocol=protocol))
 
 
 def size_text(image: Pixels) -> str:
@@ -190,8 +239,24 @@ def size_text(image: Pixels) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def pairs_of(data: str | os.PathLike[str] | Sequence[ImagePair] | None, scale: int) -> Sequence[ImagePair]:
-    """Image pairs from a folder, as given, or of the embedded photos where ``data`` is None."""
+def pairs_of(
+    data: str | os.PathLike[str] | Sequence[ImagePair] | None, scale: int, protocol: Protocol = CLASSIC
+) -> Sequence[ImagePair]:
+    """Image pairs of whatever a caller may hold.
+
+    Args:
+        data: A data set as `open_dataset` takes it, the path of a folder or a pack, image pairs, which are given back
+            as they are, or None for the embedded photos.
+        scale: Enlargement factor.
+        protocol: How LR is made where it is not given.
+
+    Raises:
+        SrzooError: The data cannot be found or used.
+    """
     if data is None:
-        return sample_pairs(scale)
-    return pairs_from_folder(Path(data), scale) if isinstance(data, str | os.PathLike) else data
+        return sample_pairs(scale, protocol=protocol)
+    if isinstance(data, str):
+        return StoredPairs(open_dataset(data), scale, protocol=protocol)
+    if isinstance(data, os.PathLike):
+        return pairs_from_folder(Path(data), scale, protocol=protocol)
+    return data
