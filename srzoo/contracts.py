@@ -68,6 +68,9 @@ class Part(nn.Module, ABC):
     training_only: tuple[str, ...] = ()
     """Beginnings of the names of weights that only training looks at; model files leave these out."""
 
+    without_gradient: tuple[str, ...] = ()
+    """Beginnings of the names of parameters that are not learned by gradients, such as codebooks kept as averages."""
+
 
 class PreEncoder(Part):
     """First features of the LR image. Constructor: ``(spec, *, options)``."""
@@ -148,9 +151,29 @@ class Upscaler(Part):
     scale: int
     """Enlargement factor."""
 
+    fixed_size: tuple[int, int] | None = None
+    """The only input size (height, width in LR pixels) it takes, or None for any that `multiple_of` allows."""
+
+    tile_multiple: int = 1
+    """Tiles of a large image start at multiples of this many LR pixels, as strides and windows of the network do."""
+
+    tile_halo: int = 32
+    """LR pixels that a tile looks at beyond its own border; the receptive field's radius makes tiles exact."""
+
+    engine: str = "torch"
+    """What computes: PyTorch, or another library with its version, such as ``onnxruntime 1.27.0``."""
+
     @abstractmethod
     def forward(self, lr: Tensor) -> Tensor:
         """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W)."""
+
+    def count_parameters(self) -> int | None:
+        """Number of parameters, None where it is not known; asked for only where `engine` is not PyTorch."""
+        return None
+
+    def count_macs(self, height: int, width: int) -> int | None:
+        """Multiply-accumulates of `forward` for one LR image of that size; asked for likewise."""
+        return None
 
 
 class Degradation(ABC):
@@ -163,7 +186,14 @@ class Degradation(ABC):
     """Whether the step makes (N, C, scale * H, scale * W) into (N, C, H, W); other steps keep the size."""
 
     random: bool = True
-    """Whether the result depends on ``draw``; what does not is applied to a whole photo once, not to every crop."""
+    """Whether the result depends on ``draw``; what does not is a property of the photo, the same in every crop of it."""
+
+    margin: int | None = 0
+    """How many pixels of its input around a place its result there depends on.
+
+    None means that it also depends on where the image begins, as JPEG's blocks do. For a random step, which no crop
+    sees twice alike, it is enough that the border of a crop looks like the rest.
+    """
 
     @abstractmethod
     def forward(self, image: Tensor, draw: np.random.Generator) -> Tensor:
@@ -171,7 +201,8 @@ class Degradation(ABC):
 
         Args:
             image: (N, C, H, W), float in [0, 1], on any device.
-            draw: The only source of chance; it runs on the CPU, so that every device sees the same.
+            draw: The only source of chance; it runs on the CPU, so that every device sees the same. What it gives must
+                not depend on the image's values, or else rounding on one device would shift all that follows.
 
         Returns:
             Float in [0, 1] on the same device.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
-from srzoo.data.crops import TrainingPhotos
-from srzoo.data.pairs import pairs_from_folder
+from srzoo.data.photos import Tell
+from srzoo.data.prefetch import Prefetcher
+from srzoo.degrade import resolved_steps
 from srzoo.errors import TrainingError
 from srzoo.scoring import evaluate
+from srzoo.train.data import open_crops, validation_pairs
 from srzoo.train.ledger import Ledger
 from srzoo.train.losses import check_files
 from srzoo.train.precision import usable_precision
@@ -39,13 +41,18 @@ class Report:
     step: int
     """Steps done in the stage."""
     values: Mapping[str, float]
-    """Loss terms, ``images_per_second``, and ``val_psnr_y`` in dB where the step was validated."""
+    """Loss terms, ``images_per_second``, ``data_seconds`` waited for the crops, and ``val_psnr_y`` in dB where the
+    step was validated."""
 
 
 Watcher = Callable[[Report], None]
+Batch = tuple[Tensor, Tensor]
+"""LR and HR crops of one step."""
 
 CHECKPOINT = "checkpoint.safetensors"
 LEDGER = "ledger.csv"
+UNUSED = "unused-photos.txt"
+"""Names of files in the folder of a run; the last is there only where photos could not be used, and says why."""
 
 
 class Run:
@@ -57,17 +64,30 @@ class Run:
         data: Folder that the recipe's data paths start from.
         device: Where to compute.
         start: A model file to start from in place of fresh weights.
+        memory: Most bytes of photos to keep decoded.
+        workers: Threads that prepare the next crops; 0 prepares them when they are wanted.
+        tell: Told of progress while photos are looked at and decoded.
 
     Raises:
-        TrainingError: The recipe cannot start: photos are missing, or the crops are too small for the discriminator.
+        TrainingError: The recipe cannot start: the crops are too small for the discriminator.
+        DataError: Photos are missing, or none can be used.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: Path, *, device: torch.device | str = "cpu", start: Path | None = None
+        self,
+        recipe: Recipe,
+        folder: Path,
+        data: Path,
+        *,
+        device: torch.device | str = "cpu",
+        start: Path | None = None,
+        memory: int = 4 << 30,
+        workers: int = 1,
+        tell: Tell = lambda done, total, what: None,
     ) -> None:
         self.recipe = recipe
         self.folder = folder
-        self._data = data
+        self._workers = workers
         self._config = recipe.network()
         self.progress = Progress()
         self.precision = usable_precision(recipe.precision, torch.device(device))
@@ -83,9 +103,9 @@ class Run:
             self._check_crops(self.discriminator.min_size)
         for stage in recipe.stages:
             check_files(stage.uses)
-        self._validation = pairs_from_folder(data / recipe.data.validation, self.model.scale)
-        folders = [data / name for name in recipe.data.train]
-        self.photos = TrainingPhotos(folders, self.model.scale, max(map(recipe.crop, recipe.stages)))
+        self._validation = validation_pairs(recipe, data, self.model.scale, tell)
+        self._crops = open_crops(recipe, data, self.model.scale, memory, tell)
+        self.photos = self._crops.photos
         self._average = MovingAverage(self.model, recipe.stages[0].ema)
         self._groups: dict[str, dict[str, Tensor]] = {}
 
@@ -134,26 +154,35 @@ class Run:
         trainer = Trainer(self.model, discriminator, stage, self.precision, self.recipe.seed)
         self._restore_or_begin(index, trainer)
         self.model.train()
-        while self.progress.stage_step < stage.steps:
-            values = self._step(trainer, stage)
-            done = self.progress.stage_step
-            if done % self.recipe.validate_every == 0 or done == stage.steps:
-                values["val_psnr_y"] = self._validate()
-            self._ledger.add(self.progress.step - 1, stage.name, values)
-            if done % self.recipe.save_every == 0 and done < stage.steps:
-                self._save(trainer)
-            watch(Report(stage, done, values))
+        with self._batches(stage) as batches:
+            while self.progress.stage_step < stage.steps:
+                values = self._step(trainer, batches)
+                done = self.progress.stage_step
+                if done % self.recipe.validate_every == 0 or done == stage.steps:
+                    values["val_psnr_y"] = self._validate()
+                self._ledger.add(self.progress.step - 1, stage.name, values)
+                if done % self.recipe.save_every == 0 and done < stage.steps:
+                    self._save(trainer)
+                watch(Report(stage, done, values))
         self._finish(index, stage)
 
-    def _step(self, trainer: Trainer, stage: Stage) -> dict[str, float]:
+    def _batches(self, stage: Stage) -> Prefetcher[Batch]:
+        """The crops of what is left of a stage; each step's depend on its number alone, whoever makes them and when."""
+        first, crop = self.progress.step, self.recipe.crop(stage)
+        steps = range(first, first + stage.steps - self.progress.stage_step)
+        seed, size = self.recipe.seed, self.recipe.data.batch
+        return Prefetcher(lambda step: self._crops.batch(seed, step, size, crop), steps, self._workers)
+
+    def _step(self, trainer: Trainer, batches: Iterator[Batch]) -> dict[str, float]:
         began = time.perf_counter()
-        size = self.recipe.data.batch
-        lr, hr = self.photos.batch(self.recipe.seed, self.progress.step, size, self.recipe.crop(stage))
+        lr, hr = next(batches)
+        waited = time.perf_counter() - began
         values = trainer.step(lr, hr, self.progress.stage_step)
         self._average.update(self.model, self.progress.stage_step)
         self.progress.step += 1
         self.progress.stage_step += 1
-        return values | {"images_per_second": size / (time.perf_counter() - began)}
+        speed = len(lr) / (time.perf_counter() - began)
+        return values | {"images_per_second": speed, "data_seconds": waited}
 
     def _restore_or_begin(self, index: int, trainer: Trainer) -> None:
         stage = self.recipe.stages[index]
@@ -179,6 +208,8 @@ class Run:
             for name, optimizer in trainer.optimizers.items():
                 groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
         self._ledger.flush()
+        if lines := [*self.photos.problems, *self.photos.unused]:
+            checkpoint.write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
         save_state(self.folder / CHECKPOINT, self.progress, {"recipe": self.recipe.hash()}, groups)
 
     def _finish(self, index: int, stage: Stage) -> None:
@@ -190,7 +221,12 @@ class Run:
             "recipe_hash": self.recipe.hash(),
             "stages": [each.name for each in self.recipe.stages[: index + 1]],
             "precision": self.precision,
-            "photos": {"count": len(self.photos), "fingerprint": self.photos.fingerprint},
+            "photos": {
+                "count": self.photos.count,
+                "unused": len(self.photos.unused),
+                "fingerprint": self.photos.fingerprint,
+            },
+            "lr": resolved_steps(self.recipe.data.degradation) if self.recipe.data.lr == "made" else "given",
         }
         checkpoint.save_model(
             self.model,

@@ -6,15 +6,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from srzoo.config import ModelConfig, checked, merge, read_named
+from srzoo.config import ModelConfig, PartConfig, checked, merge, read_named
 from srzoo.errors import ConfigError
 
 Loss = Literal["l1", "consistency", "perceptual", "adversarial", "kl"]
 """Names of the loss terms; a latent's own terms are added with weight 1."""
+
+
+LATER = "later"
+"""Marks a field that came after the first recipes had been hashed; see `Recipe.hash`."""
+
+
+def _listed(value: Any) -> Any:
+    """One step may be written without a list."""
+    return (value,) if isinstance(value, str | Mapping) else value
 
 
 class Data(BaseModel):
@@ -23,16 +32,29 @@ class Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     train: tuple[str, ...] = Field(min_length=1)
-    """Folders of HR photos, relative to the data folder of the run."""
+    """Data sets of HR photos, as `srzoo.data.reference.open_dataset` reads them: names, or paths relative to the data
+    folder of the run."""
 
     validation: str
-    """Folder of HR photos by which models are chosen."""
+    """Data set of HR photos by which models are chosen, likewise."""
 
     crop: int = Field(default=32, ge=4, le=512)
     """Side of a crop in LR pixels."""
 
     batch: int = Field(default=8, ge=1, le=4096)
     """Crops in a step."""
+
+    degradation: Annotated[tuple[PartConfig, ...], BeforeValidator(_listed), LATER] = (PartConfig(name="bicubic"),)
+    """What makes LR of HR, step by step."""
+
+    lr: Annotated[Literal["made", "given"], LATER] = "made"
+    """Whether LR is made by `degradation`, or the data sets' own."""
+
+    @model_validator(mode="after")
+    def _one_lr(self) -> Data:
+        if self.lr == "given" and self.degradation != type(self).model_fields["degradation"].default:
+            raise ValueError('with lr = "given" nothing is degraded; remove degradation')
+        return self
 
 
 class Stage(BaseModel):
@@ -136,9 +158,27 @@ class Recipe(BaseModel):
         )
 
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with anything in the recipe or in the network it trains."""
-        values = {**self.model_dump(mode="json"), "network": self.network().to_dict()}
+        """Twelve hexadecimal digits that change with anything in the recipe or in the network it trains.
+
+        A field marked `LATER` counts only where it differs from its default, which stands for what was done before the
+        field existed: recipes that do not use it keep their hash, and so do the files of the models they made.
+        """
+        values = {**_counted(self), "network": self.network().to_dict()}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _counted(table: BaseModel) -> dict[str, Any]:
+    """JSON values of a table without those marked `LATER` that are as they would be anyway."""
+    values = table.model_dump(mode="json")
+    for name, field in type(table).model_fields.items():
+        value = getattr(table, name)
+        if LATER in field.metadata and value == field.get_default(call_default_factory=True):
+            del values[name]
+        elif isinstance(value, BaseModel):
+            values[name] = _counted(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            values[name] = [_counted(each) for each in value]
+    return values
 
 
 def load_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:

@@ -1,0 +1,85 @@
+"""What a recipe says of its data, opened: crops to train on, and image pairs to choose models by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+from srzoo.data.chain import Chain, Pixels
+from srzoo.data.crops import Crops
+from srzoo.data.pairs import ImagePair, StoredPairs
+from srzoo.data.photos import Photos, Tell
+from srzoo.data.reference import open_dataset
+from srzoo.degrade import LITERATURE, build_chain
+from srzoo.train.recipe import Recipe
+
+
+def open_crops(recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell) -> Crops:
+    """The crops that a recipe trains on.
+
+    Args:
+        recipe: Names the data sets, and what makes LR.
+        base: Folder that paths start from.
+        scale: Enlargement factor.
+        memory: Most bytes of pixels to keep.
+        tell: Told of progress while photos are looked at and decoded.
+
+    Raises:
+        DataError: A data set is not where it should be, or no photo can be used.
+        ConfigError: Not exactly one step of the degradation shrinks.
+    """
+    data = recipe.data
+    chain = None if data.lr == "given" else build_chain(scale, data.degradation)
+    smallest = scale * max(map(recipe.crop, recipe.stages))
+    datasets = [open_dataset(text, base) for text in data.train]
+    photos = Photos(datasets, ", ".join(data.train), chain, scale, smallest, memory, tell)
+    return Crops(photos, chain, scale)
+
+
+def validation_pairs(recipe: Recipe, base: Path, scale: int, tell: Tell) -> Sequence[ImagePair]:
+    """The pairs that a recipe's models are chosen by, each decoded once to see that it can be.
+
+    LR is the data set's own, or MATLAB's bicubic; where the recipe degrades otherwise, it is made as for training.
+
+    Raises:
+        SrzooError: The data set is not where it should be, or an image cannot be scored on.
+    """
+    pairs: Sequence[ImagePair] = StoredPairs(open_dataset(recipe.data.validation, base), scale)
+    if recipe.data.lr == "made" and recipe.data.degradation != LITERATURE:
+        pairs = DegradedPairs(pairs, build_chain(scale, recipe.data.degradation), recipe.seed)
+    for index in range(len(pairs)):
+        tell(index, len(pairs), f"looking at {pairs[index].name}")
+    return pairs
+
+
+class DegradedPairs(Sequence[ImagePair]):
+    """Pairs with another LR, which is made once: that of image i by the seed (``seed``, i).
+
+    Args:
+        pairs: Where HR comes from.
+        chain: What makes LR.
+        seed: Seed of the run.
+    """
+
+    def __init__(self, pairs: Sequence[ImagePair], chain: Chain, seed: int) -> None:
+        self._pairs = pairs
+        self._chain = chain
+        self._seed = seed
+        self._lr: dict[int, Pixels] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> ImagePair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
+    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(len(self))[index]]
+        index = range(len(self))[index]
+        pair = self._pairs[index]
+        if index not in self._lr:
+            self._lr[index] = self._chain.apply(pair.hr, (self._seed, index))
+        return ImagePair(pair.name, self._lr[index], pair.hr)
