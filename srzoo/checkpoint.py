@@ -135,7 +135,9 @@ def _what_it_is(path: Path) -> str:
     if not start:
         return "the file is empty"
     if start[:2] == b"PK" or start[:1] == b"\x80":
-        return "a pickled checkpoint, which srzoo never opens; convert it to safetensors first"
+        return f"a pickled checkpoint, which srzoo never opens; with srzoo-spandrel installed write spandrel/{path}"
+    if path.suffix == ".onnx":
+        return f"an ONNX file; with srzoo-onnx installed write onnx/{path}"
     return "not a whole safetensors file"
 
 

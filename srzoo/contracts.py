@@ -186,7 +186,7 @@ class Degradation(ABC):
     """Whether the step makes (N, C, scale * H, scale * W) into (N, C, H, W); other steps keep the size."""
 
     random: bool = True
-    """Whether the result depends on ``draw``; what does not is a property of the photo, the same in every crop of it."""
+    """Whether the result depends on ``draw``; what does not belongs to the photo, the same in every crop of it."""
 
     margin: int | None = 0
     """How many pixels of its input around a place its result there depends on.

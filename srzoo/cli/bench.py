@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--data", metavar="DIR", help="Folder of HR images, or of HR/ and LR/.  [default: five embedded photos]")
+@click.option("--data", metavar="DATA",
+              help="Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]")  # fmt: skip
 @click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True, help="Enlargement factor.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Keep each result as a file here, and use again what is here already.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -152,7 +153,23 @@ def opaque_bytes(image: Image, source: str) -> Pixels:
     return np.floor(np.asarray(image.pixels, np.float64) * 255 + 0.5).astype(np.uint8)
 
 
-class StoredPairs(Sequence[ImagePair]):
+class PairSequence(Sequence[ImagePair]):
+    """Image pairs that are made when they are asked for."""
+
+    @abstractmethod
+    def pair(self, index: int) -> ImagePair:
+        """Make the pair of that number, counted from 0."""
+
+    @overload
+    def __getitem__(self, index: int) -> ImagePair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
+    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
+        numbers = range(len(self))[index]
+        return self.pair(numbers) if isinstance(numbers, int) else [self.pair(number) for number in numbers]
+
+
+class StoredPairs(PairSequence):
     """The image pairs of a data set, decoded when asked for; those that fit into `MEMORY` stay decoded.
 
     Args:
@@ -191,14 +208,8 @@ class StoredPairs(Sequence[ImagePair]):
     def __len__(self) -> int:
         return len(self._records)
 
-    @overload
-    def __getitem__(self, index: int) -> ImagePair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
-    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(len(self))[index]]
-        index = range(len(self))[index]
+    def pair(self, index: int) -> ImagePair:
+        """See `PairSequence.pair`."""
         if index in self._kept:
             return self._kept[index]
         pair = read_pair(self._records[index], self._scale, protocol=self._protocol)

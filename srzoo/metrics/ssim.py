@@ -14,7 +14,7 @@ from srzoo.errors import UsageError
 FloatArray = NDArray[np.float64]
 
 _TILE = (32, 224)
-"""Rows and columns of window positions handled at once: what is worked on stays in the processor's cache, and each matrix
+"""Rows and columns of window positions handled at once: what is worked on stays in the processor's cache, and a matrix
 product is so small that OpenBLAS does not split it between threads, which would cost more than it gains."""
 
 _BLOCK = 32

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from srzoo.data.chain import Chain, Pixels
 from srzoo.data.crops import Crops
-from srzoo.data.pairs import ImagePair, StoredPairs
+from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
 from srzoo.degrade import LITERATURE, build_chain
@@ -53,7 +52,7 @@ def validation_pairs(recipe: Recipe, base: Path, scale: int, tell: Tell) -> Sequ
     return pairs
 
 
-class DegradedPairs(Sequence[ImagePair]):
+class DegradedPairs(PairSequence):
     """Pairs with another LR, which is made once: that of image i by the seed (``seed``, i).
 
     Args:
@@ -71,14 +70,8 @@ class DegradedPairs(Sequence[ImagePair]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    @overload
-    def __getitem__(self, index: int) -> ImagePair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
-    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(len(self))[index]]
-        index = range(len(self))[index]
+    def pair(self, index: int) -> ImagePair:
+        """See `PairSequence.pair`."""
         pair = self._pairs[index]
         if index not in self._lr:
             self._lr[index] = self._chain.apply(pair.hr, (self._seed, index))
