@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from srzoo.checkpoint import kept_weights
-from srzoo.model import Model, SRModel
+from srzoo.contracts import Upscaler
+from srzoo.model import Model, SRModel, WholeModel
+from srzoo.tiling import fitted
 
 Size = tuple[int, int]
 """Height and width of an LR image in pixels."""
@@ -36,25 +39,48 @@ def standard_size(scale: int) -> Size:
     return -(-OUTPUT[0] // scale), -(-OUTPUT[1] // scale)
 
 
-def count_parameters(model: Model) -> int:
-    """Number of parameters that use needs; what only training looks at, such as a posterior, does not count."""
+def count_parameters(model: Model) -> int | None:
+    """Number of parameters that use needs; what only training looks at, such as a posterior, does not count.
+
+    None where another engine than PyTorch computes and does not tell.
+    """
+    if isinstance(model, WholeModel) and model.engine != Model.engine:
+        return model.upscaler.count_parameters()
     kept: Iterable[str] = kept_weights(model) if isinstance(model, SRModel) else model.state_dict()
     names = set(kept)
     return sum(parameter.numel() for name, parameter in model.named_parameters() if name in names)
 
 
-def count_macs(model: Model, size: Size) -> int:
+def count_macs(model: Model, size: Size) -> int | None:
     """Multiply-accumulates of enlarging one LR image of ``size``, the model's own padding included.
 
     Counted are convolutions, matrix products and attention, each multiplication with its addition as one; additions
-    alone, activations and the like are not, so that an upscaler by plain indexing may count zero.
+    alone, activations and the like are not, so that an upscaler by plain indexing may count zero. None where another
+    engine than PyTorch computes and does not tell.
     """
+    if isinstance(model, WholeModel) and model.engine != Model.engine:
+        return _told_macs(model.upscaler, torch.empty(1, 3, *size, device="meta"))
     try:
         with torch.device("meta"):
             return _macs(deepcopy(model).to("meta"), torch.empty(1, 3, *size))
     except Exception:
         # A third party's network may look at values, which the meta device does not have.
         return _macs(model, _noise(size).to(_device(model)))
+
+
+def _told_macs(upscaler: Upscaler, lr: torch.Tensor) -> int | None:
+    """What an upscaler says of all the pieces of ``lr`` that it is handed."""
+    pieces: Counter[Size] = Counter()
+
+    def enlarge(piece: torch.Tensor) -> torch.Tensor:
+        n, c, height, width = piece.shape
+        pieces[height, width] += 1
+        return piece.new_empty(n, c, height * upscaler.scale, width * upscaler.scale)
+
+    fitted(enlarge, lr, upscaler.scale, upscaler.multiple_of, upscaler.fixed_size)
+    told = [(upscaler.count_macs(*size), pieces[size]) for size in pieces]
+    known = [macs * count for macs, count in told if macs is not None]
+    return sum(known) if len(known) == len(told) else None
 
 
 def _macs(model: Model, lr: torch.Tensor) -> int:
@@ -98,8 +124,7 @@ def measure(model: Model, size: Size) -> Measurement:
 
 
 def _device(model: Model) -> torch.device:
-    first = next(iter(model.parameters()), None)
-    return torch.device("cpu") if first is None else first.device
+    return model.device or torch.device("cpu")
 
 
 def _noise(size: Size) -> torch.Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import chain
+from math import lcm
 from typing import Any
 
 import torch
@@ -11,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
-from srzoo.errors import UsageError
 from srzoo.noise import position_noise
 from srzoo.pixels import Picture, from_tensor, to_tensor
 from srzoo.spec import Spec
-from srzoo.tiling import tiled
+from srzoo.tiling import blended, fitted, tiled
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all)."""
@@ -38,6 +39,20 @@ class Model(nn.Module):
 
     tile_halo: int = 32
     """LR pixels that a tile looks at beyond its own border."""
+
+    engine: str = "torch"
+    """What computes; see `srzoo.contracts.Upscaler.engine`."""
+
+    @property
+    def cuts_itself(self) -> bool:
+        """Whether `enlarge` never puts more than one size through the network at once, so that tiles have no say."""
+        return False
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where it computes; None where it has nothing of its own and computes where the image is."""
+        first = next(chain(self.parameters(), self.buffers()), None)
+        return None if first is None else first.device
 
     @abstractmethod
     def enlarge(
@@ -71,14 +86,15 @@ class Model(nn.Module):
             temperature: Standard deviation of the latent's noise; 0 takes its mean.
             seed: Seed of the noise.
             sample: Number of the sample.
-            tile: Largest side, in LR pixels, that is put through the network at once; 0 takes the whole image.
+            tile: Largest side, in LR pixels, that is put through the network at once; 0 takes the whole image. A whole
+                network of one size cuts the image to that size, whatever is said here.
             progress: Called with (tiles done, tiles in all).
 
         Returns:
             The image, ``scale`` times as high and wide, clamped to its range.
         """
-        first = next(iter(self.parameters()), None)
-        batch, layout = to_tensor(image, None if first is None else first.device)
+        batch, layout = to_tensor(image, self.device)
+        tile = 0 if self.cuts_itself else tile
 
         def step(part: Tensor, origin: tuple[int, int]) -> Tensor:
             return self.enlarge(part, temperature=temperature, seed=seed, sample=sample, origin=origin)
@@ -102,16 +118,29 @@ class WholeModel(Model):
         self.scale = upscaler.scale
         self.config = config
         self.trained = True
+        self.tile_multiple = lcm(upscaler.tile_multiple, upscaler.multiple_of)
+        self.tile_halo = upscaler.tile_halo
+        self.engine = upscaler.engine
+
+    @property
+    def cuts_itself(self) -> bool:
+        """See `Model.cuts_itself`."""
+        return self.upscaler.fixed_size is not None
 
     def forward(self, lr: Tensor) -> Output:
         """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), not clamped."""
-        return Output(self.upscaler(lr))
+        return Output(_fitted(self.upscaler, lr))
 
     def enlarge(
         self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
     ) -> Tensor:
         """See `Model.enlarge`; there is no latent to be handed noise."""
         return self.forward(lr).sr.clamp(0, 1)
+
+
+def _fitted(upscaler: Upscaler, lr: Tensor) -> Tensor:
+    """(N, 3, H, W) enlarged, whatever sizes the upscaler takes."""
+    return fitted(upscaler, lr, upscaler.scale, upscaler.multiple_of, upscaler.fixed_size)
 
 
 class SRModel(Model):
@@ -127,6 +156,9 @@ class SRModel(Model):
         decoder <-------------------------'
           | crop once, + base(LR)
         SR (N,3,sH,sW)
+
+    An encoder that takes one size only is handed overlapping tiles of that size, and what it makes of them is blended
+    (see `srzoo.tiling.blended`); the other stages see the whole image.
     """
 
     def __init__(
@@ -159,19 +191,7 @@ class SRModel(Model):
         return self.latent.noise_specs
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """Size in LR pixels after the one padding.
-
-        Raises:
-            UsageError: The encoder takes one size only, and the image is larger.
-        """
-        fixed = self.encoder.fixed_size
-        if fixed is not None:
-            if height > fixed[0] or width > fixed[1]:
-                raise UsageError(
-                    f"encoder {self.config['encoder']['name']} takes up to {fixed[0]}x{fixed[1]} pixels, not "
-                    f"{height}x{width}: choose an encoder without a fixed size"
-                )
-            return fixed
+        """Size in LR pixels after the one padding."""
         return -(-height // self.multiple) * self.multiple, -(-width // self.multiple) * self.multiple
 
     def forward(self, lr: Tensor, hr: Tensor | None = None, noise: Sequence[Tensor] = ()) -> Output:
@@ -190,13 +210,22 @@ class SRModel(Model):
         if hr is not None:
             hr = F.pad(hr, (0, columns * self.scale, 0, rows * self.scale), mode="replicate")
         first = self.pre_encoder(padded)
-        features = self.encoder(first)
+        features = self._encode(first)
         latent = self.latent(features[-1], hr, noise)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
         sr = self.decoder(handed)[..., : height * self.scale, : width * self.scale]
         if self.base is not None:
-            sr = sr + self.base(lr)
+            sr = sr + _fitted(self.base, lr)
         return Output(sr, latent.prior, latent.posterior, latent.losses)
+
+    def _encode(self, first: Tensor) -> tuple[Tensor, ...]:
+        """The encoder's maps of the pre-encoded features, also where it takes one size only."""
+        fixed = self.encoder.fixed_size
+        if fixed is None:
+            return self.encoder(first)
+        stride = self.pre_encoder.out_spec.stride
+        strides = [spec.stride / stride for spec in self.encoder.out_specs]
+        return blended(self.encoder, first, (int(fixed[0] / stride), int(fixed[1] / stride)), strides)
 
     def noise(
         self,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from srzoo.spec import common_multiple
 
 
 def tiled(
@@ -47,3 +52,100 @@ def tiled(
         if progress is not None:
             progress(done, len(starts))
     return out
+
+
+def fitted(
+    enlarge: Callable[[Tensor], Tensor],
+    lr: Tensor,
+    scale: int,
+    multiple: int,
+    fixed_size: tuple[int, int] | None,
+) -> Tensor:
+    """Put ``lr`` of any size through a network that is choosy about sizes.
+
+    Args:
+        enlarge: Maps (N, C, h, w) to (N, C, scale * h, scale * w).
+        lr: (N, C, H, W).
+        scale: Enlargement factor.
+        multiple: Height and width must be multiples of this; they are padded by replication and cropped again.
+        fixed_size: The only height and width that the network takes, or None; see `blended`.
+    """
+    height, width = lr.shape[-2:]
+    rows, columns = -height % multiple, -width % multiple
+    padded = F.pad(lr, (0, columns, 0, rows), mode="replicate") if rows or columns else lr
+    if fixed_size is None:
+        enlarged = enlarge(padded)
+    else:
+        (enlarged,) = blended(lambda tile: (enlarge(tile),), padded, fixed_size, [Fraction(1, scale)])
+    return enlarged[..., : height * scale, : width * scale]
+
+
+def blended(
+    encode: Callable[[Tensor], tuple[Tensor, ...]],
+    features: Tensor,
+    size: tuple[int, int],
+    strides: Sequence[Fraction],
+) -> tuple[Tensor, ...]:
+    """Put features of any size through an encoder that takes one size, and blend what comes out.
+
+    What is smaller is padded by replication and the maps are cropped again. What is larger goes through in tiles. An
+    encoder of one size is not shift-invariant, so that two tiles differ where they meet: each shares a quarter of
+    itself or more with the next, its weight falls linearly towards its border there, and the mean by weight is taken.
+
+    Args:
+        encode: Maps a tile (N, C, h, w) to one map (N, channels[i], h / strides[i], w / strides[i]) per level.
+        features: (N, C, H, W), H and W multiples of the strides.
+        size: Height and width (h, w) of a tile.
+        strides: Of each level's map, in positions of ``features``.
+
+    Returns:
+        One map (N, channels[i], H / strides[i], W / strides[i]) per level.
+    """
+    height, width = features.shape[-2:]
+    padding = (0, max(0, size[1] - width), 0, max(0, size[0] - height))
+    padded = F.pad(features, padding, mode="replicate") if any(padding) else features
+    whole: tuple[int, int] = padded.shape[-2], padded.shape[-1]
+    grid = common_multiple(strides)
+    rows, columns = (_starts(*sides, grid) for sides in zip(whole, size, strict=True))
+    starts = list(product(rows, columns))
+    maps = encode(padded) if len(starts) == 1 else _mean_of_tiles(encode, padded, size, strides, starts)
+    cropped = [(int(height / stride), int(width / stride)) for stride in strides]
+    return tuple(each[..., :rows, :columns] for each, (rows, columns) in zip(maps, cropped, strict=True))
+
+
+def _mean_of_tiles(
+    encode: Callable[[Tensor], tuple[Tensor, ...]],
+    features: Tensor,
+    size: tuple[int, int],
+    strides: Sequence[Fraction],
+    starts: Sequence[tuple[int, int]],
+) -> tuple[Tensor, ...]:
+    """The maps of ``features``, blended from those of the tiles that begin at ``starts``."""
+    sums: list[Tensor] = []
+    weights: list[Tensor] = []
+    for top, left in starts:
+        maps = encode(features[..., top : top + size[0], left : left + size[1]])
+        for level, (each, stride) in enumerate(zip(maps, strides, strict=True)):
+            if len(sums) == level:
+                whole = [int(side / stride) for side in features.shape[-2:]]
+                sums.append(each.new_zeros((*each.shape[:2], *whole)))
+                weights.append(each.new_zeros(whole))
+            h, w = each.shape[-2:]
+            y, x = int(top / stride), int(left / stride)
+            weight = _fade(h, each).view(-1, 1) * _fade(w, each)
+            sums[level][..., y : y + h, x : x + w] += weight * each
+            weights[level][y : y + h, x : x + w] += weight
+    return tuple(each / weight for each, weight in zip(sums, weights, strict=True))
+
+
+def _starts(whole: int, side: int, grid: int) -> list[int]:
+    """Where tiles of ``side`` begin, on a grid, to cover ``whole`` evenly."""
+    most = max(grid, (side - side // 4) // grid * grid)
+    gaps = -(-(whole - side) // most)
+    return [(whole - side) * index // (gaps * grid) * grid for index in range(gaps + 1)] if gaps else [0]
+
+
+def _fade(side: int, like: Tensor) -> Tensor:
+    """Weights along one side of a tile, (side,): distance to the nearer end, up to a quarter of the side."""
+    ends = torch.arange(side, dtype=like.dtype, device=like.device) + 0.5
+    return torch.minimum(ends, ends.flip(0)).clamp(max=max(0.5, side / 4))

@@ -18,6 +18,9 @@ from srzoo.registry import OWN, REGISTRY
 SUFFIX = ".safetensors"
 """Ending of a model file's name."""
 
+PLUGINS = {"spandrel": "srzoo-spandrel", "onnx": "srzoo-onnx"}
+"""srzoo's own plugins that open the files of others, by the family that they offer."""
+
 LARGEST_SCALE = 16
 """Largest enlargement factor."""
 
@@ -37,8 +40,8 @@ def load(name_or_path: str | os.PathLike[str], scale: int | None = None, device:
 
     Args:
         name_or_path: A shipped model's name; a model file (``*.safetensors``); or an upscaler: ``bicubic``,
-            ``distribution:name``, or ``family/variant`` such as ``spandrel/PATH``. Names win over files: write
-            ``./bicubic`` for a file of that name.
+            ``distribution:name``, or ``family/variant`` such as ``spandrel/PATH`` and ``onnx/PATH`` of the plugins of
+            those names. Names win over files: write ``./bicubic`` for a file of that name.
         scale: Enlargement factor that is wanted; None takes the model's own, which for a plain upscaler is 4.
         device: Where to compute; ``"auto"`` takes a CUDA device where there is one.
 
@@ -105,6 +108,9 @@ def _scales() -> str:
 
 
 def _not_found(text: str) -> UsageError:
+    family, slash, _ = text.partition("/")
+    if slash and family in PLUGINS:
+        return UsageError(f"upscaler {family!r} comes with {PLUGINS[family]}: install that, or see: srzoo plugins")
     if text.endswith(SUFFIX):
         hint = suggestion(Path(text).stem, [file.stem for file in Path(text).parent.glob(f"*{SUFFIX}")])
         return UsageError(f"model file {text} does not exist{hint}: check the path")

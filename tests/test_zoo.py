@@ -117,3 +117,10 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="device 'gpu' cannot be used here"):
         zoo.usable_device("gpu")
     assert zoo.usable_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("family", ["spandrel", "onnx"])
+def test_a_plugin_that_is_not_there_is_named(family: str) -> None:
+    for path in ("models/4x.safetensors", "/4x.pth", "C:\\4x.pth"):
+        with pytest.raises(UsageError, match=f"comes with srzoo-{family}: install that, or see: srzoo plugins"):
+            zoo.load(f"{family}/{path}")

@@ -134,10 +134,11 @@ class _Series:
             model = zoo.load(name, self.scale, self.device)
             digest = model_digest(model)
             quality_key = {"protocol": PROTOCOL, "data": self.data, "digest": digest, "settings": SETTINGS}
-            cost_key = {"digest": digest, "lr_size": list(self.size), "environment": self.environment}
+            machine = {**self.environment, "engine": model.engine}
+            cost_key = {"digest": digest, "lr_size": list(self.size), "environment": machine}
             self._result("quality", name, quality_key, lambda: self._quality(name, model))
             self._result("cost", name, cost_key, lambda: self._cost(model))
-        except Exception as error:  # whatever a third party's model does, the others are to be measured
+        except (Exception, SystemExit) as error:  # whatever a third party's model does, the others are to be measured
             self.failed[name] = str(error) if isinstance(error, SrzooError) else one_line(error)
         self._done += 1
         self._tell(name, 0)

@@ -1,10 +1,10 @@
-"""The transform is the Haar transform, and the encoder does what it declares."""
+"""The transform is the Haar transform, and the encoder keeps what encoders promise."""
 
 import torch
 from srzoo_wavelet.encoder import WaveletEncoder, haar
 
-from srzoo.options import describe
 from srzoo.spec import Spec
+from srzoo.testing import conformance
 
 
 def test_the_transform_is_orthonormal() -> None:
@@ -21,14 +21,9 @@ def test_each_band_sees_its_own_direction() -> None:
         assert {band for band in range(4) if not bands[band].any()} == silent
 
 
-def test_maps_are_what_the_encoder_declares() -> None:
-    encoder = WaveletEncoder(Spec(5), widths=(6, 7, 8), blocks=1)
-    maps = encoder(torch.rand(2, 5, 8, 24))
-    assert encoder.multiple_of == 8
-    assert [tuple(each.shape) for each in maps] == [(2, s.channels, *s.size(8, 24)) for s in encoder.out_specs]
-    sum(each.sum() for each in maps).backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in encoder.parameters())
+def test_the_input_must_be_a_multiple_of_what_all_levels_halve() -> None:
+    assert WaveletEncoder(Spec(5), widths=(6, 7, 8)).multiple_of == 8
 
 
-def test_options_are_described() -> None:
-    assert [option.name for option in describe(WaveletEncoder)] == ["widths", "blocks"]
+test_conformance = conformance("encoder", WaveletEncoder)
+test_conformance_of_three_levels = conformance("encoder", WaveletEncoder, options={"widths": [6, 7, 8], "blocks": 1})

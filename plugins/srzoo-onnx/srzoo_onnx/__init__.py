@@ -1,0 +1,1 @@
+"""ONNX files as upscalers of srzoo; found through the entry point ``onnx``."""

@@ -1,0 +1,1 @@
+"""Checkpoints that spandrel opens, as upscalers of srzoo; found through the entry point ``spandrel``."""
