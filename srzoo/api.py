@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from srzoo.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
     from srzoo.data.pairs import ImagePair
     from srzoo.model import Model, SRModel
-    from srzoo.scoring import CanUpscale, Evaluation
+    from srzoo.protocol import Protocol
+    from srzoo.scoring import Evaluation, Explanation, FinishedImages
 
 Name = str | os.PathLike[str]
 """A model's name or the path of its file."""
@@ -74,18 +77,31 @@ def build(
 
 @dataclass(frozen=True)
 class _Sampling:
-    """A model with a temperature and a seed, as the scorer wants it."""
+    """A model with a temperature, a seed and the number of a sample, as the scorer wants it."""
 
     model: Model
     temperature: float
     seed: int
+    number: int = 0
 
     @property
     def scale(self) -> int:
         return self.model.scale
 
     def upscale(self, image: Any, /) -> Any:
-        return self.model.upscale(image, temperature=self.temperature, seed=self.seed)
+        return self.model.upscale(image, temperature=self.temperature, seed=self.seed, sample=self.number)
+
+
+def finished_folder(model: Name | Model) -> Path | None:
+    """The folder of finished images that ``model`` is the path of, or None where it is a model.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    from srzoo import zoo
+
+    file = zoo.find_file(os.fspath(model)) if isinstance(model, str | os.PathLike) else None
+    return file if file is not None and file.is_dir() else None
 
 
 def evaluate(
@@ -93,31 +109,117 @@ def evaluate(
     data: Name | Sequence[ImagePair] | None = None,
     *,
     scale: int | None = None,
+    protocol: str | Protocol = "classic",
+    metrics: Sequence[str] | None = None,
+    samples: int = 1,
     temperature: float = 0.0,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
-    """Measure a model under the fixed protocol.
+    """Measure a model, or a folder of finished images, under a fixed protocol.
+
+    Finished images are matched with HR by name (`srzoo.scoring.FinishedImages`). Without ``data`` they are scored
+    alone, by metrics that need no HR.
 
     Args:
-        model: A model, or what `srzoo.load` takes.
-        data: A folder of HR images, or of ``HR/`` and ``LR/``; image pairs; or None for the embedded photos.
-        scale: Enlargement factor, for a model given by name.
+        model: A model, what `srzoo.load` takes, or a folder of finished images.
+        data: What `srzoo.data.pairs.pairs_of` takes: a folder of HR images, or of ``HR/`` and ``LR/``; a data set;
+            image pairs; or None for the embedded photos.
+        scale: Enlargement factor, for a model given by name or for finished images.
+        protocol: The rules: a name, with other rules where they are given, such as ``"classic,border=0"``.
+        metrics: Names of metrics (see ``srzoo eval --list-metrics``); None for the protocol's own PSNR and SSIM, and
+            LR-PSNR.
+        samples: How many samples to draw of each image, for the metrics that compare samples; all others are of the
+            first.
         temperature: Standard deviation of the latent's noise; 0 takes its mean.
-        seed: Seed of the noise.
-        device: Where to compute, for a model given by name.
+        seed: Seed of the noise; the samples differ in their number.
+        device: Where to compute, for a model given by name and for metrics with a network.
         progress: Called after each image with how many are done, how many there are, and the image's name.
 
     Raises:
-        SrzooError: The model or the data cannot be used.
+        SrzooError: The model, the data, the protocol or a metric cannot be used.
     """
+    from srzoo import scoring, zoo
+
+    folder = finished_folder(model)
+    place = zoo.usable_device(device)
+    if samples < 1 or (samples > 1 and (temperature == 0 or folder is not None)):
+        raise UsageError(f"{samples} samples of an image: a model draws several at a temperature above 0, such as 0.8")
+    if folder is not None and data is None:
+        return scoring.evaluate_alone(folder, metrics=metrics, device=place, progress=progress)
+    rules = _rules(protocol)
+    first, pairs = _source(model, folder, data, scale, rules, temperature, seed, device)
+    draws = [replace(first, number=number) for number in range(1, samples)] if isinstance(first, _Sampling) else []
+    return scoring.evaluate(first, pairs, protocol=rules, metrics=metrics, draws=draws, device=place, progress=progress)
+
+
+def explain_protocol(
+    model: Name | Model,
+    data: Name | Sequence[ImagePair] | None = None,
+    *,
+    scale: int | None = None,
+    protocol: str | Protocol = "classic",
+    temperature: float = 0.0,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Explanation:
+    """Score the same images under a protocol, under all named ones, and under each usual slip from it.
+
+    Args:
+        model: See `evaluate`. For ``bicubic`` there is one more row, that of OpenCV's cubic.
+        data: See `evaluate`; finished images need it.
+        scale: See `evaluate`.
+        protocol: What the others are held against; see `evaluate`.
+        temperature: See `evaluate`.
+        seed: See `evaluate`.
+        device: See `evaluate`.
+        progress: See `evaluate`.
+
+    Raises:
+        SrzooError: The model, the data or the protocol cannot be used.
+    """
+    from srzoo import scoring
+
+    folder = finished_folder(model)
+    if folder is not None and data is None:
+        raise UsageError("finished images are compared with HR: give --data")
+    rules = _rules(protocol)
+    source, pairs = _source(model, folder, data, scale, rules, temperature, seed, device)
+    others = {}
+    if isinstance(source, _Sampling) and source.model.config.get("upscaler", {}).get("name") == "srzoo:bicubic":
+        others[scoring.CV2_CUBIC] = scoring.Cv2Cubic(source.scale)
+    return scoring.explain(source, pairs, base=rules, others=others, progress=progress)
+
+
+def _rules(protocol: str | Protocol) -> Protocol:
+    from srzoo.protocol import get_protocol
+
+    return get_protocol(protocol) if isinstance(protocol, str) else protocol
+
+
+def _source(
+    model: Name | Model,
+    folder: Path | None,
+    data: Name | Sequence[ImagePair] | None,
+    scale: int | None,
+    rules: Protocol,
+    temperature: float,
+    seed: int,
+    device: torch.device | str,
+) -> tuple[_Sampling | FinishedImages, Sequence[ImagePair]]:
+    """What makes or has SR, and the image pairs."""
     from srzoo import scoring, zoo
     from srzoo.data.pairs import pairs_of
 
-    loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
-    used: CanUpscale = _Sampling(loaded, temperature, seed)
-    return scoring.evaluate(used, pairs_of(data, loaded.scale), progress=progress)
+    source: _Sampling | FinishedImages
+    if folder is None:
+        loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
+        source = _Sampling(loaded, temperature, seed)
+    else:
+        source = scoring.FinishedImages(folder, scale or scoring.scale_of(data))
+    return source, pairs_of(data, source.scale, rules)
 
 
 def bench(

@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-Kernel = Literal["bicubic", "lanczos3", "nearest"]
+Kernel = Literal["bicubic", "lanczos3", "nearest", "cv2-cubic"]
 Edge = Literal["clamp", "symmetric"]
 FloatArray = NDArray[np.float64]
 
 _BLOCK = 128
 """Output positions per matrix product: small enough to skip most zeros, large enough to keep the product fast."""
+
+
+def cv2_cubic(x: FloatArray) -> FloatArray:
+    """Keys' kernel with a = -0.75, that of OpenCV's ``INTER_CUBIC`` and of torch, non-zero for ``|x| < 2``."""
+    x = np.abs(x)
+    near = (1.25 * x - 2.25) * x * x + 1
+    far = ((-0.75 * x + 3.75) * x - 6) * x + 3
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
 def bicubic(x: FloatArray) -> FloatArray:
@@ -54,7 +62,10 @@ _KERNELS: dict[str, tuple[Callable[[FloatArray], FloatArray], int]] = {
     "bicubic": (bicubic, 4),
     "lanczos3": (lanczos3, 6),
     "nearest": (box, 1),
+    "cv2-cubic": (cv2_cubic, 4),
 }
+
+_NEVER_STRETCHED = ("nearest", "cv2-cubic")
 
 
 class Taps(NamedTuple):
@@ -75,15 +86,15 @@ def taps(inputs: int, outputs: int, scale: Fraction, kernel: Kernel, edge: Edge,
         inputs: Length of the axis before resizing.
         outputs: Length of the axis after resizing.
         scale: Enlargement factor; it need not equal ``outputs / inputs``, which MATLAB rounds up.
-        kernel: ``"bicubic"``, ``"lanczos3"`` or ``"nearest"``.
+        kernel: ``"bicubic"``, ``"lanczos3"``, ``"nearest"`` or ``"cv2-cubic"``.
         edge: ``"clamp"`` or ``"symmetric"``.
-        antialias: Stretch the kernel when shrinking. ``"nearest"`` is never stretched.
+        antialias: Stretch the kernel when shrinking. ``"nearest"`` and ``"cv2-cubic"`` are never stretched.
 
     Returns:
         The weights and indices. They are shared: do not write to them.
     """
     function, width = _KERNELS[kernel]
-    shrink = min(scale, Fraction(1)) if antialias and kernel != "nearest" else Fraction(1)
+    shrink = min(scale, Fraction(1)) if antialias and kernel not in _NEVER_STRETCHED else Fraction(1)
     support = Fraction(width) / shrink
     # Integer arithmetic keeps the positions, and so the symmetry of the weights, exact for factors such as 1/3.
     p, q = scale.numerator, scale.denominator
@@ -121,7 +132,7 @@ def imresize(
         array: (H, W) or (H, W, C), uint8 or float.
         scale: Enlargement factor for both axes; the new size is rounded up. Give this or ``size``.
         size: New (height, width) in pixels.
-        kernel: ``"bicubic"``, ``"lanczos3"`` or ``"nearest"``.
+        kernel: ``"bicubic"``, ``"lanczos3"``, ``"nearest"`` or ``"cv2-cubic"``.
         edge: ``"symmetric"`` (newer MATLAB) or ``"clamp"`` (older MATLAB).
         antialias: Stretch the kernel when shrinking.
 
@@ -201,7 +212,7 @@ def resize_tensor(
     Args:
         image: (N, C, H, W), floating point.
         size: New (height, width) in pixels.
-        kernel: ``"bicubic"``, ``"lanczos3"`` or ``"nearest"``.
+        kernel: ``"bicubic"``, ``"lanczos3"``, ``"nearest"`` or ``"cv2-cubic"``.
         edge: ``"symmetric"`` (newer MATLAB) or ``"clamp"`` (older MATLAB).
         antialias: Stretch the kernel when shrinking.
 

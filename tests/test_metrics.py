@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from skimage.color import rgb2ycbcr
+from skimage.color import rgb2ycbcr, rgb2yiq
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srzoo.data.pairs import sample_pairs
 from srzoo.errors import UsageError
 from srzoo.metrics import lr_psnr, luma, psnr, ssim
+from srzoo.metrics.luma import luma_of_levels
 from srzoo.resize import imresize
 
 
@@ -21,6 +22,11 @@ def pair(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
 
 def test_luma_is_that_of_scikit_image(pair: tuple[np.ndarray, np.ndarray]) -> None:
     np.testing.assert_allclose(luma(pair[1]), rgb2ycbcr(pair[1])[..., 0], atol=1e-9)
+
+
+def test_full_range_luma_is_that_of_scikit_image(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    np.testing.assert_allclose(luma_of_levels(pair[1], "bt601-full"), rgb2yiq(pair[1])[..., 0] * 255, atol=1e-9)
+    np.testing.assert_allclose(luma_of_levels(pair[1].astype(float)), luma(pair[1]), atol=1e-9)
 
 
 def test_luma_of_black_and_white_is_studio_range() -> None:
@@ -39,6 +45,45 @@ def test_ssim_is_that_of_scikit_image(pair: tuple[np.ndarray, np.ndarray]) -> No
         first, second, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     assert ssim(first, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_with_a_uniform_window_is_that_of_scikit_image(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    first, second = map(luma, pair)
+    ours = ssim(first, second, weights="uniform", window=7, covariance="sample")
+    assert ours == pytest.approx(structural_similarity(first, second, data_range=255), abs=1e-9)
+
+
+@pytest.mark.slow  # torchmetrics takes ten seconds to import
+@pytest.mark.parametrize("data_range", [255.0, None])
+def test_ssim_of_the_mirrored_image_is_that_of_torchmetrics(
+    data_range: float | None, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
+    torch = pytest.importorskip("torch")
+    peer = pytest.importorskip("torchmetrics.functional.image").structural_similarity_index_measure
+    first, second = (luma(image[100:196, 200:330]) for image in pair)
+    expected = peer(*(torch.from_numpy(image)[None, None] for image in (first, second)), data_range=data_range)
+    measured = data_range or float(max(np.ptp(first), np.ptp(second)))
+    assert ssim(first, second, data_range=measured, edge="mirrored") == pytest.approx(float(expected), abs=1e-9)
+
+
+@pytest.mark.slow
+def test_psnr_is_that_of_torchmetrics(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    torch = pytest.importorskip("torch")
+    peer = pytest.importorskip("torchmetrics.functional.image").peak_signal_noise_ratio
+    first, second = map(luma, pair)
+    torch.set_default_dtype(torch.float64)  # else its logarithm of the base is rounded to 1e-6 dB
+    try:
+        expected = peer(torch.from_numpy(first), torch.from_numpy(second), data_range=255.0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert psnr(first, second) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_clipped_ssim_counts_no_position_below_zero() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (24, 24)).astype(float)
+    inverted = 255 - image
+    assert ssim(image, inverted) < -0.5
+    assert ssim(image, inverted, structure="clipped") == 0
 
 
 @pytest.mark.parametrize("shape", [(11, 11), (11, 60), (43, 12), (44, 75)])

@@ -1,46 +1,84 @@
-"""``srzoo eval``: one model's scores, image by image."""
+"""``srzoo eval``: the scores of one model, or of finished images, image by image."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
+from srzoo.errors import UsageError
 
-_COLUMNS = ("psnr_y", "ssim_y", "lr_psnr", "seconds")
+if TYPE_CHECKING:
+    from srzoo.scoring import Evaluation, Explanation
+
+
+def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Print all metrics and end."""
+    if not wanted or context.resilient_parsing:
+        return
+    from srzoo.metrics.catalogue import METRICS
+    from srzoo.scoring.plan import OWN_METRICS
+
+    own = [(name, each.unit, "higher", "image", each.summary) for name, each in OWN_METRICS.items()]
+    others = [
+        (name, each.unit, "higher" if each.higher_is_better else "lower", each.level, each.summary)
+        for name, each in METRICS.items()
+    ]
+    print_table(("metric", "unit", "better", "of", "what"), [*own, *others])
+    context.exit()
 
 
 @click.command("eval")
 @click.argument("model")
-@click.option("--data", metavar="DIR", help="Folder of HR images, or of HR/ and LR/.  [default: five embedded photos]")
+@click.option("--data", metavar="DATA",
+              help="Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]")  # fmt: skip
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.  [default: the model's own]")
+@click.option("--protocol", default="classic", show_default=True, metavar="NAME[,RULE=VALUE...]",
+              help="Rules of measurement; see docs/protocols.md.")  # fmt: skip
+@click.option("--metrics", metavar="NAME,NAME...",
+              help="What to measure.  [default: the protocol's PSNR and SSIM, and lr_psnr]")  # fmt: skip
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Samples to draw of each image, for metrics that compare them.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise; 0 takes its mean.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of that noise.")
+@click.option("--explain-protocol", is_flag=True,
+              help="Score the same images under every protocol and every usual slip, side by side.")  # fmt: skip
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the scores of each image as CSV, too.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@click.option("--list-metrics", is_flag=True, is_eager=True, expose_value=False, callback=_list_metrics,
+              help="Print the metrics there are, and end.")  # fmt: skip
 @json_option
 def evaluate(
     model: str,
     data: str | None,
     scale: int | None,
+    protocol: str,
+    metrics: str | None,
+    samples: int,
     temperature: float,
     seed: int,
+    explain_protocol: bool,
     table: Path | None,
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure a model on a data set under a fixed protocol.
+    """Measure a model, or finished images, on a data set under a fixed protocol.
 
-    MODEL is a shipped model, a model file (*.safetensors) or an upscaler such as bicubic. For each image: PSNR and SSIM
-    on luma, as the papers report them (psnr_y in dB, ssim_y), and the PSNR of the shrunk result against the LR image
-    (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/, LR is made by MATLAB's bicubic.
+    MODEL is a shipped model, a model file (*.safetensors), an upscaler such as bicubic, or a folder of images that any
+    program has enlarged; those are matched with HR by name, baby_x4_SwinIR.png with baby.png. For each image: PSNR and
+    SSIM on luma, as the papers report them (psnr_y in dB, ssim_y), and the PSNR of the shrunk result against the LR
+    image (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/, LR is made by MATLAB's
+    bicubic. A folder without --data is scored by metrics that need no HR.
+
+    Another tool's number differs? --explain-protocol shows what each of its rules costs on the same images.
 
     \b
     Examples:
@@ -48,36 +86,99 @@ def evaluate(
       srzoo eval reference --data Set5/HR
       srzoo eval model.safetensors --data Set5 --csv scores.csv
       srzoo eval reference --temperature 0.8 --seed 1 --json
+      srzoo eval results/SwinIR --data Set5 --scale 4
+      srzoo eval bicubic --data Set5 --protocol classic,border=0
+      srzoo eval bicubic --data Set5 --explain-protocol
+      srzoo eval reference --metrics psnr_y,best_of_n,calibration --samples 10 --temperature 0.8
+      srzoo eval results/SwinIR --metrics niqe
     """
     from srzoo import api, zoo
 
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    if explain_protocol and (names is not None or samples > 1 or table is not None):
+        raise UsageError("--explain-protocol prints one table: leave out --metrics, --samples and --csv")
+    used: Any = model
+    about: dict[str, Any] = {"model": model, "trained": None, "settings": {}}
+    if api.finished_folder(model) is None:
+        used = zoo.load(model, scale, device)
+        about["trained"] = used.trained
+        about["settings"] = {"temperature": temperature, "seed": seed, **({"samples": samples} if samples > 1 else {})}
+        if not used.trained:
+            warn(f"{model} is untrained: its scores say nothing about its design")
+    elif temperature or seed or samples > 1:
+        raise UsageError(f"{model} holds finished images: leave out --temperature, --seed and --samples")
+    rules: dict[str, Any] = {"scale": scale, "protocol": protocol, "temperature": temperature, "seed": seed}
+    if explain_protocol:
+        with progress_bar() as tell:
+            explanation = api.explain_protocol(used, data, device=device, progress=tell, **rules)
+        _show_explanation(about, explanation, as_json)
+        return
     with progress_bar() as tell:
-        loaded = zoo.load(model, scale, device)
-        result = api.evaluate(loaded, data, temperature=temperature, seed=seed, progress=tell)
-    if not loaded.trained:
-        warn(f"{model} is untrained: its scores say nothing about its design")
+        result = api.evaluate(used, data, metrics=names, samples=samples, device=device, progress=tell, **rules)
+    for note in result.notes:
+        warn(note)
     if table is not None:
         _write_csv(table, result.images)
-    settings = {"temperature": temperature, "seed": seed}
     if as_json:
-        print_json({"model": model, "trained": loaded.trained, "settings": settings, **result.to_dict()})
-        return
-    rows = [_row(image["name"], image) for image in result.images]
-    print_table(("image", *_COLUMNS), [*rows, _row("mean", result.mean)], f"{model}, x{loaded.scale}")
-    click.echo(f"\ndata {result.data['fingerprint']}, {result.data['images']} images, temperature {temperature:g}")
-    click.echo(f"protocol {result.protocol.describe()}")
+        print_json({**about, **result.to_dict()})
+    else:
+        _show_scores(about, result)
 
 
-def _row(name: str, scores: dict[str, Any]) -> list[Any]:
-    digits = {"psnr_y": 3, "ssim_y": 4, "lr_psnr": 3, "seconds": 3}
-    return [name, *(round(scores[column], digits[column]) for column in _COLUMNS)]
+def _show_scores(about: Mapping[str, Any], result: Evaluation) -> None:
+    columns = [name for name in result.images[0] if name != "name"]
+    rows = [_row(image["name"], columns, image) for image in result.images]
+    rows.append(_row("mean", columns, result.mean))
+    scale, settings = result.data["scale"], about["settings"]
+    print_table(("image", *columns), rows, f"{about['model']}, x{scale}" if scale else about["model"])
+    for name, value in result.set.items():
+        click.echo(f"{name} of the set: {_rounded(name, value)}")
+    drawn = f", temperature {settings['temperature']:g}" if settings else ""
+    click.echo(f"\ndata {result.data['fingerprint']}, {result.data['images']} images{drawn}")
+    if result.protocol is not None:
+        click.echo(f"protocol {result.protocol.describe()}")
+
+
+def _row(name: str, columns: Sequence[str], scores: Mapping[str, Any]) -> list[Any]:
+    return [name, *(_rounded(column, scores[column]) for column in columns)]
+
+
+def _rounded(name: str, value: float) -> float:
+    return round(value, 3 if "psnr" in name or name == "seconds" else 4)
 
 
 def _write_csv(file: Path, images: tuple[dict[str, Any], ...]) -> None:
     from srzoo.checkpoint import write_atomically
 
     stream = StringIO()
-    writer = csv.DictWriter(stream, ("name", *_COLUMNS), lineterminator="\n")
+    writer = csv.DictWriter(stream, list(images[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(images)
     write_atomically(file, stream.getvalue().encode())
+
+
+def _show_explanation(about: Mapping[str, Any], explanation: Explanation, as_json: bool) -> None:
+    if as_json:
+        print_json({**about, **explanation.to_dict()})
+        return
+    base, *others = explanation.rows
+    rows: list[list[Any]] = [[f"protocol {base.protocol.name}", round(base.psnr, 3), round(base.ssim, 4), None, None]]
+    for row in others:
+        psnr_difference, ssim_difference = explanation.differences(row)
+        name = f"protocol {row.protocol.name}" if row.kind == "protocol" else row.change
+        differences = [_signed(psnr_difference, 3), _signed(ssim_difference, 4)]
+        rows.append([name, round(row.psnr, 3), round(row.ssim, 4), *differences])
+    scale, images = explanation.data["scale"], explanation.data["images"]
+    print_table(
+        ("change", "PSNR", "SSIM", "PSNR differs", "SSIM differs"), rows, f"{about['model']}, x{scale}, {images} images"
+    )
+    click.echo(f"\nprotocol {base.protocol.describe()}")
+    for row in others:
+        if row.kind == "protocol":
+            click.echo(f"protocol {row.protocol.name}: {row.change}")
+    if explanation.left_out:
+        click.echo(f"left out: {explanation.left_out}")
+
+
+def _signed(difference: float | None, digits: int) -> str:
+    return "" if difference is None else f"{difference:+.{digits}f}"
