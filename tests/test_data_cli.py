@@ -372,7 +372,7 @@ TREES = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "text", "count"), TREES, ids=lambda value: str(value).split(",")[0])
+@pytest.mark.parametrize(("plant", "text", "count"), TREES, ids=[text.split(",")[0] for _, text, _ in TREES])
 def test_every_true_layout_is_verified_and_scored_on(
     tmp_path: Path, plant: Callable[[Path], Path], text: str, count: int
 ) -> None:

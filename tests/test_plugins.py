@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from environment import WAVELET, Environment, lay_down
 from PIL import Image
 
 from srzoo.assembly import build_model
@@ -28,8 +24,6 @@ from srzoo.checkpoint import load_model, save_model
 from srzoo.config import preset
 from srzoo.errors import AmbiguousNameError, BrokenPluginError, MissingDistributionError
 from srzoo.registry import REGISTRY
-
-WAVELET = Path(__file__).parent.parent / "plugins" / "srzoo-wavelet"
 
 BROKEN = "raise RuntimeError('no such accelerator')\n"
 """A module that cannot be imported."""
@@ -70,18 +64,6 @@ def project(name: str, folder: Path) -> Path:
         f'[project.entry-points."srzoo.encoders"]\n{part} = "{module}:Copy"\n'
     )
     return root
-
-
-def lay_down(source: Path, site: Path) -> None:
-    """Put a project's modules and metadata into a folder, as an installer would."""
-    facts = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    module = facts["name"].replace("-", "_")
-    shutil.copytree(source / module, site / module)
-    info = site / f"{module}-{facts['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {facts['name']}\nVersion: {facts['version']}\n")
-    lines = [f"{part} = {value}" for part, value in facts["entry-points"]["srzoo.encoders"].items()]
-    (info / "entry_points.txt").write_text("\n".join(["[srzoo.encoders]", *lines, ""]))
 
 
 @pytest.fixture
@@ -154,41 +136,6 @@ def test_the_wavelet_plugin_is_short_and_needs_only_what_is_public() -> None:
 
 
 # Through pip and the command line.
-
-
-class Environment:
-    """A Python environment that sees the running one's packages, and has plugins of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
-        self.python = next(path for path in (folder / "env").glob("*/python*") if path.stem == "python")
-        paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-        lines = [f"import site; site.addsitedir({path!r})" for path in dict.fromkeys(paths)]
-        site = next((folder / "env").rglob("site-packages"))
-        (site / "running.pth").write_text("\n".join(lines) + "\n")
-
-    def pip(self, *arguments: str | Path) -> None:
-        command = [self.python, "-m", "pip", "--disable-pip-version-check", "-q", *arguments]
-        subprocess.run(command, check=True, capture_output=True)
-
-    def add(self, source: Path) -> None:
-        """Build a project's wheel and install it."""
-        wheels = self.folder / "wheels" / source.name
-        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, source]
-        subprocess.run(command, check=True, capture_output=True)
-        (wheel,) = wheels.glob("*.whl")
-        self.pip("install", "--no-index", "--no-deps", "--force-reinstall", wheel)
-
-    def run(self, *arguments: str | Path, status: int = 0) -> str:
-        """What ``srzoo`` prints; on standard error where it is to fail."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment.pop("SRZOO_PLUGINS", None)
-        command = [self.python, "-m", "srzoo", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=self.folder, env=environment)
-        assert done.returncode == status, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr if status else done.stdout
 
 
 @pytest.fixture(scope="module")

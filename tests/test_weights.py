@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 ABLATIONS = "no-skips no-attention no-vae gaussian no-pre-encoder no-base resnet deconv dense no-discriminator"
 NAMES = {"reference", "reference-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
+OTHERS = sorted(NAMES - {"reference"})
 
 
 def header(name: str) -> dict:  # type: ignore[type-arg]
@@ -49,7 +50,7 @@ def test_all_were_trained_by_the_recipes_in_the_repository() -> None:
     assert header("seed")["training"]["recipe_hash"] == load_recipe("seed-narrow").hash()
 
 
-@pytest.mark.parametrize("name", ["reference", "reference-fidelity", "ablation-no-skips"])
+@pytest.mark.parametrize("name", ["reference", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_the_scores_in_the_file_are_those_of_the_file(name: str) -> None:
     noted = header(name)["scores"]["sample"]
     measured = srzoo.evaluate(name).mean
