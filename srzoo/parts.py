@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srzoo.errors import BrokenPluginError, UsageError
 from srzoo.options import one_line, suggestion
+
+if TYPE_CHECKING:
+    from srzoo.apart import Tell
+
+
+CONTRACT = 1
+"""Number of the contract between srzoo and parts: `srzoo.contracts` and the meaning of what it declares.
+
+It goes up when parts that kept the old one would no longer work.
+"""
+
+CONTRACT_GROUP = "srzoo.contract"
+"""Entry-point group in which a distribution says for which contracts it was written: ``1 = "srzoo.contracts"``."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,13 @@ class Kind:
     def group(self) -> str:
         """Entry-point group."""
         return f"srzoo.{self.plural}"
+
+    def problem(self, part: object) -> str:
+        """Why something is no part of this kind; empty if it is one. Imports the base class, and torch with it."""
+        if not isinstance(part, type) or not issubclass(part, _get(self.base)):
+            return f"is not a subclass of {self.base.replace(':', '.')}"
+        missing = sorted(getattr(part, "__abstractmethods__", ()))
+        return f"does not define {', '.join(missing)}" if missing else ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -109,12 +126,10 @@ class PartRef:
             raise
         except BaseException as error:  # sys.exit at import and panics of compiled modules are no Exception
             raise self._broken(f"cannot be imported ({one_line(error)})") from error
-        base = _get(self.kind.base)
-        if not isinstance(part, type) or not issubclass(part, base):
-            raise self._broken(f"is not a subclass of {self.kind.base.replace(':', '.')}")
-        if missing := sorted(getattr(part, "__abstractmethods__", ())):
-            raise self._broken(f"does not define {', '.join(missing)}")
-        return part
+        if problem := self.kind.problem(part):
+            raise self._broken(problem)
+        loaded: type = part
+        return loaded
 
     def source_file(self) -> Path | None:
         """Locate the file of the part's module without importing anything; None where that needs an import."""
@@ -151,38 +166,23 @@ def probe(ref: PartRef, seconds: float = 120.0) -> str:
     Returns:
         What is wrong with it, on one line; empty if nothing is.
     """
-    task = json.dumps({"path": sys.path, "ref": [ref.kind.name, ref.name, ref.distribution, ref.version, ref.value]})
-    code = "from srzoo.parts import _probe_here; _probe_here()"
-    try:
-        child = subprocess.run(
-            [sys.executable, "-c", f"import sys, json; sys.path[:] = json.loads(sys.argv[1])['path']; {code}", task],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        return f"importing {ref.value} took longer than {seconds:g} s"
-    _, verdict, cause = child.stdout.rpartition(_VERDICT)
-    return cause.strip() if verdict else f"importing {ref.value} ended Python with status {child.returncode}"
+    from srzoo.apart import apart
+
+    where = [ref.kind.name, ref.name, ref.distribution, ref.version, ref.value]
+    told = apart("srzoo.parts:_probe_here", where, seconds)
+    return str(told.values[0]) if told.values else f"importing {ref.value} {told.ending}"
 
 
-_VERDICT = "srzoo-probe-verdict:"
-"""What a probing process prints before its finding, since a part may print too."""
-
-
-def _probe_here() -> None:
-    """Be the process that `probe` starts."""
+def _probe_here(where: list[str], tell: Tell) -> None:
+    """Look at a part in the process that `probe` starts."""
     from srzoo.options import describe
 
-    kind, *where = json.loads(sys.argv[1])["ref"]
+    kind, *rest = where
     try:
-        describe(PartRef(KINDS[kind], *where).load())
-        cause = ""
+        describe(PartRef(KINDS[kind], *rest).load())
+        tell("")
     except BrokenPluginError as error:
-        cause = str(error)
-    print(_VERDICT + cause, flush=True)
+        tell(str(error))
 
 
 def _get(value: str) -> Any:

@@ -14,15 +14,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 from srzoo.errors import AmbiguousNameError, BrokenPluginError, PartNotFoundError, SrzooError
 from srzoo.options import one_line, suggestion
-from srzoo.parts import KINDS, Kind, PartRef, find_kind, probe
+from srzoo.parts import CONTRACT, CONTRACT_GROUP, KINDS, Kind, PartRef, find_kind, probe
 
 __all__ = [
+    "CONTRACT",
     "KINDS",
     "OWN",
     "REGISTRY",
@@ -70,17 +71,33 @@ class Distribution:
     problem: str = ""
     """Why nothing of it can be used; empty if all is well."""
 
+    contracts: tuple[int, ...] = (1,)
+    """Numbers of the contracts that it was written for; 1 where it does not say."""
+
+    withheld: tuple[PartRef, ...] = ()
+    """What it declares and cannot be used, for the ``problem``."""
+
+    @property
+    def switched_off(self) -> bool:
+        """Whether nothing is wrong with it but that it is not wanted."""
+        return self.problem == _SWITCHED_OFF
+
+
+_SWITCHED_OFF = f"switched off by {SWITCH}"
+
 
 class Registry:
     """The installed parts. Metadata is read when first needed, and once."""
 
     def __init__(self) -> None:
         self._distributions: tuple[Distribution, ...] | None = None
+        self._parts: dict[str, tuple[PartRef, ...]] = {}
 
     def refresh(self) -> None:
         """Forget what was read, so that the next question looks at the installed distributions again."""
         importlib.invalidate_caches()
         self._distributions = None
+        self._parts = {}
 
     def distributions(self) -> tuple[Distribution, ...]:
         """Every distribution that declares parts, srzoo first, the others by name."""
@@ -88,11 +105,26 @@ class Registry:
             self._distributions = tuple(sorted(_scan(), key=lambda found: (found.name != OWN, found.name.lower())))
         return self._distributions
 
+    def distribution(self, name: str) -> Distribution:
+        """Find a distribution that declares parts.
+
+        Raises:
+            PartNotFoundError: None of that name is installed.
+        """
+        known = {_normal(found.name): found for found in self.distributions()}
+        if _normal(name) not in known:
+            raise PartNotFoundError(
+                f"no installed distribution {name!r} offers parts{suggestion(_normal(name), known)}: see: srzoo plugins"
+            )
+        return known[_normal(name)]
+
     def parts(self, kind: str) -> tuple[PartRef, ...]:
         """Every part of a kind, srzoo's first, each distribution's by name."""
-        group = find_kind(kind).group
-        refs = (ref for distribution in self.distributions() for ref in distribution.parts)
-        return tuple(ref for ref in refs if ref.kind.group == group)
+        name = find_kind(kind).name
+        if name not in self._parts:
+            refs = (ref for distribution in self.distributions() for ref in distribution.parts)
+            self._parts[name] = tuple(ref for ref in refs if ref.kind.name == name)
+        return self._parts[name]
 
     def resolve(self, kind: str, name: str) -> ResolvedPart:
         """Find the part that a name means.
@@ -158,18 +190,19 @@ class Registry:
         listing = f"see: srzoo list {kind.plural}"
         distributions = self.distributions()
         if owner:
-            matches = [found for found in distributions if _normal(found.name) == _normal(owner)]
-            if not matches:
-                known = [found.name for found in distributions]
-                return PartNotFoundError(
-                    f"no installed distribution {owner!r} offers parts{suggestion(owner, known)}: see: srzoo plugins"
-                )
-            if matches[0].problem:
+            found = self.distribution(owner)
+            if found.problem:
                 return BrokenPluginError(
-                    f"{kind.name} {owner}:{name} cannot be used, {matches[0].problem}: see: srzoo plugins"
+                    f"{kind.name} {owner}:{name} cannot be used, {found.problem}: see: srzoo plugins"
                 )
-            known = [ref.name for ref in matches[0].parts if ref.kind == kind]
+            known = [ref.name for ref in found.parts if ref.kind == kind]
             return PartNotFoundError(f"{owner} offers no {kind.name} {name!r}{suggestion(name, known)}: {listing}")
+        for found in distributions:
+            if any(ref.kind == kind and ref.name == name for ref in found.withheld):
+                return BrokenPluginError(
+                    f"{kind.name} {name!r} of {found.name} {found.version} cannot be used, {found.problem}: "
+                    "see: srzoo plugins"
+                )
         known = [ref.name for ref in self.parts(kind.name)]
         if OWN not in (found.name for found in distributions):
             listing = "srzoo's own metadata is missing, install it again: pip install srzoo"
@@ -183,14 +216,19 @@ def _scan() -> Iterator[Distribution]:
     allowed = None
     if SWITCH in os.environ:
         allowed = {_normal(name): name.strip() for name in os.environ[SWITCH].split(",") if name.strip()}
+    folders: set[str] = set()
     seen: set[str] = set()
     for candidate in metadata.distributions():
+        folder = _folder(candidate)[0]
+        if folder != _UNKNOWN and _normal(folder) in folders:  # an earlier one on sys.path hides it
+            continue
+        folders.add(_normal(folder))
         found = _read(candidate)
         if found is None or (name := _normal(found.name)) in seen:
             continue
         seen.add(name)
         if allowed is not None and name != OWN and name not in allowed:
-            yield Distribution(found.name, found.version, problem=f"switched off by {SWITCH}")
+            yield _refused(found, _SWITCHED_OFF)
         else:
             yield found
     for name, written in (allowed or {}).items():
@@ -199,18 +237,20 @@ def _scan() -> Iterator[Distribution]:
 
 
 def _read(candidate: metadata.Distribution) -> Distribution | None:
-    """Read one distribution; None if it declares no parts or an earlier one on ``sys.path`` hides it."""
-    folder = getattr(candidate, "_path", None)  # no public way leads to it, and the name may be unreadable
-    name, _, version = getattr(folder, "stem", "unknown").partition("-")
+    """Read one distribution; None if it declares no parts."""
+    name, version = _folder(candidate)
     try:
         if "srzoo." not in (candidate.read_text("entry_points.txt") or ""):
             return None
-        name, version = candidate.name or name, candidate.version or version
-        entries = [entry for kind in KINDS.values() for entry in candidate.entry_points.select(group=kind.group)]
-        hidden = metadata.version(name) != version
+        facts = candidate.metadata
+        name, version = facts["Name"] or name, facts["Version"] or version
+        declared = candidate.entry_points
+        entries = [entry for kind in KINDS.values() for entry in declared.select(group=kind.group)]
+        contracts = {entry.name for entry in declared.select(group=CONTRACT_GROUP)}
+        contracts = contracts or {str(CONTRACT) if _normal(name) == OWN else "1"}
     except Exception as error:
         return Distribution(name, version, problem=f"its metadata cannot be read ({one_line(error)})")
-    if hidden or not entries:
+    if not entries:
         return None
     kinds = {kind.group: kind for kind in KINDS.values()}
     counts = Counter((kinds[entry.group].name, entry.name) for entry in entries)
@@ -218,9 +258,38 @@ def _read(candidate: metadata.Distribution) -> Distribution | None:
         return Distribution(name, version, problem=f"it declares {', '.join(twice)} more than once")
     if odd := [entry.name for entry in entries if set(entry.name) & set(":/")]:
         return Distribution(name, version, problem=f"names of parts cannot have ':' or '/': {', '.join(odd)}")
+    if wrong := [each for each in contracts if not each.isdecimal()]:
+        return Distribution(name, version, problem=f"it declares the contract {wrong[0]!r}, which is no number")
     refs = (PartRef(kinds[entry.group], entry.name, name, version, entry.value) for entry in entries)
-    return Distribution(
-        name, version, tuple(sorted(refs, key=lambda ref: (list(KINDS).index(ref.kind.name), ref.name)))
+    parts = tuple(sorted(refs, key=lambda ref: (list(KINDS).index(ref.kind.name), ref.name)))
+    found = Distribution(name, version, parts, contracts=tuple(sorted(map(int, contracts))))
+    problem = _contract_problem(found)
+    return _refused(found, problem) if problem else found
+
+
+_UNKNOWN = "unknown"
+
+
+def _folder(candidate: metadata.Distribution) -> tuple[str, str]:
+    """Name and version of a distribution as its folder has them, which can be read where the metadata cannot."""
+    folder = getattr(candidate, "_path", None)  # no public way leads to it
+    name, _, version = getattr(folder, "stem", _UNKNOWN).partition("-")
+    return name, version
+
+
+def _refused(found: Distribution, problem: str) -> Distribution:
+    """A distribution whose parts are known and are not to be used."""
+    return replace(found, parts=(), withheld=found.parts, problem=problem)
+
+
+def _contract_problem(found: Distribution) -> str:
+    """What to upgrade where a distribution was written for other contracts than this srzoo keeps."""
+    if CONTRACT in found.contracts:
+        return ""
+    newer = max(found.contracts) > CONTRACT
+    return (
+        f"it was written for contract {' and '.join(map(str, found.contracts))} and this srzoo keeps {CONTRACT}; "
+        f"pip install -U {OWN if newer else found.name}"
     )
 
 

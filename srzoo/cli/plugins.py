@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
@@ -11,11 +14,14 @@ from srzoo.registry import KINDS, OWN, REGISTRY, Distribution, PartRef, probe
 
 
 @click.command()
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
+              metavar="SECONDS", help="How long importing one part may take.")  # fmt: skip
 @json_option
-def plugins(as_json: bool) -> None:
+def plugins(timeout: float, as_json: bool) -> None:
     """List who offers which parts, and what is broken.
 
-    Every third-party part is imported in a process of its own, which takes a few seconds each.
+    Every third-party part is imported in a process of its own, which takes a few seconds each; what it does when it
+    is used, `srzoo check` finds out. A plugin says for which contract it was written, 1 unless it does.
     A plugin is any installed distribution that declares parts: pip install adds one, pip uninstall removes it.
     The environment variable SRZOO_PLUGINS switches third parties off: empty for all of them, or a list of the
     distributions to keep.
@@ -27,17 +33,19 @@ def plugins(as_json: bool) -> None:
       SRZOO_PLUGINS= srzoo list
       SRZOO_PLUGINS=srzoo-spandrel srzoo plugins
     """
-    found = [_describe(distribution) for distribution in REGISTRY.distributions()]
+    distributions = REGISTRY.distributions()
+    problems = _problems([ref for found in distributions if found.name != OWN for ref in found.parts], timeout)
+    found = [_describe(distribution, problems) for distribution in distributions]
     if as_json:
         print_json(found)
         return
     rows = [
-        [entry["name"], entry["version"], kind, part["name"], part["state"]]
+        [entry["name"], entry["version"], entry["contracts"], kind, part["name"], part["state"]]
         for entry in found
         for kind, parts in entry["parts"].items()
         for part in parts
     ]
-    print_table(("distribution", "version", "kind", "part", "state"), rows)
+    print_table(("distribution", "version", "contract", "kind", "part", "state"), rows)
     for entry in found:
         if entry["problem"]:
             warn(f"{entry['name']} {entry['version']}: {entry['problem']}")
@@ -49,19 +57,35 @@ def plugins(as_json: bool) -> None:
         click.echo("no third-party distribution offers parts")
 
 
-def _describe(distribution: Distribution) -> dict[str, Any]:
+def _problems(refs: list[PartRef], seconds: float) -> dict[PartRef, str]:
+    """What is wrong with each part that is not srzoo's own; as many are imported at once as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(refs, pool.map(lambda ref: probe(ref, seconds), refs), strict=True))
+
+
+def _describe(distribution: Distribution, problems: Mapping[PartRef, str]) -> dict[str, Any]:
     """A distribution, its parts by kind, and what is wrong with each."""
-    parts = {kind: [_check(ref) for ref in distribution.parts if ref.kind.name == kind] for kind in KINDS}
+    parts = {
+        kind: [_state(ref, problems) for ref in distribution.parts if ref.kind.name == kind]
+        + [_withheld(ref) for ref in distribution.withheld if ref.kind.name == kind]
+        for kind in KINDS
+    }
     return {
         "name": distribution.name,
         "version": distribution.version,
+        "contracts": list(distribution.contracts),
         "problem": distribution.problem,
         "parts": {kind: found for kind, found in parts.items() if found},
     }
 
 
-def _check(ref: PartRef) -> dict[str, str]:
-    if ref.distribution == OWN:
+def _state(ref: PartRef, problems: Mapping[PartRef, str]) -> dict[str, str]:
+    if ref not in problems:
         return {"name": ref.name, "value": ref.value, "state": "built in", "problem": ""}
-    problem = probe(ref)
-    return {"name": ref.name, "value": ref.value, "state": "broken" if problem else "ok", "problem": problem}
+    state = "broken" if problems[ref] else "ok"
+    return {"name": ref.name, "value": ref.value, "state": state, "problem": problems[ref]}
+
+
+def _withheld(ref: PartRef) -> dict[str, str]:
+    """A part whose distribution's problem is told once, for all of them."""
+    return {"name": ref.name, "value": ref.value, "state": "not used", "problem": ""}

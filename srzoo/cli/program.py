@@ -22,9 +22,12 @@ COMMANDS = {
     "list": ("srzoo.cli.list:list_parts", "List the parts, presets and recipes at hand."),
     "show": ("srzoo.cli.show:show", "Explain one part, preset, recipe or model file."),
     "plugins": ("srzoo.cli.plugins:plugins", "List who offers which parts, and what is broken."),
+    "check": ("srzoo.cli.check:check", "Put parts through the conformance kit."),
+    "new-plugin": ("srzoo.cli.new_plugin:new_plugin", "Write a plugin to start from."),
     "build": ("srzoo.cli.build:build", "Assemble a model from parts and report what it is."),
     "train": ("srzoo.cli.train:train", "Train a model by a recipe, or go on with a run."),
     "upscale": ("srzoo.cli.upscale:upscale", "Enlarge images with a model or an upscaler."),
+    "data": ("srzoo.cli.data:data", "Check data sets, and make them ready."),
     "eval": ("srzoo.cli.eval:evaluate", "Measure a model on a data set under a fixed protocol."),
     "bench": ("srzoo.cli.bench:bench", "Rank models under one protocol, quality beside cost."),
 }

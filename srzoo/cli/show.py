@@ -13,7 +13,7 @@ import click
 
 from srzoo.cli.catalogue import FOLDERS, match_folder
 from srzoo.cli.output import json_option, print_fields, print_json, print_table
-from srzoo.errors import CheckpointError, UsageError
+from srzoo.errors import BrokenPluginError, CheckpointError, UsageError
 from srzoo.options import describe, resolve
 from srzoo.registry import KINDS, REGISTRY, ResolvedPart
 
@@ -30,7 +30,8 @@ def show(what: str, name: str | None, as_json: bool) -> None:
 
     For a part: what it does, where it comes from, and every option with its type, default and range, as
     `srzoo build` and configurations take them. KIND is pre_encoder, encoder, latent, decoder, discriminator,
-    upscaler, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME or FAMILY/VARIANT.
+    upscaler, dataset, degradation, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME or
+    FAMILY/VARIANT. For a data set: where it comes from, its terms, what to download, and how it lies on disk.
 
     For a model, shipped or a file (*.safetensors): its parts with all their options, scale, training data, scores.
 
@@ -38,6 +39,7 @@ def show(what: str, name: str | None, as_json: bool) -> None:
     Examples:
       srzoo show decoder shuffle
       srzoo show encoder timm/convnext_tiny
+      srzoo show dataset div2k
       srzoo show preset reference
       srzoo show reference
       srzoo show model.safetensors --json
@@ -116,12 +118,16 @@ def _show_part(part: ResolvedPart, as_json: bool) -> None:
         "file": inspect.getsourcefile(cls),
     }
     options = [asdict(option) | {"default": values[option.name]} for option in describe(cls)]
+    about = _about(cls, ref.qualified) if ref.kind.name == "dataset" else {}
     if as_json:
-        print_json({**facts, "details": details.strip(), "variant": entry, "options": options})
+        print_json({**facts, "details": details.strip(), "variant": entry, "options": options, **about})
         return
     print_fields({key: value for key, value in facts.items() if value})
     if details.strip():
         click.echo(f"\n{details.strip()}")
+    if about:
+        click.echo()
+        _print_about(about["about"], about["looked_for"])
     if entry:
         click.echo(f"\nvariant {entry['variant']}")
         print_fields({key: value for key, value in entry.items() if key != "variant"}, indent=2)
@@ -132,3 +138,21 @@ def _show_part(part: ResolvedPart, as_json: bool) -> None:
         print_table(("option", *columns[1:]), rows)
     else:
         click.echo("no options")
+
+
+def _about(cls: Any, owner: str) -> dict[str, Any]:
+    """What a data set says of itself; none of its files is needed."""
+    if not hasattr(cls, "about"):
+        raise BrokenPluginError(f"data set {owner} says nothing of itself: give its class about = About(...)")
+    return {"about": asdict(cls.about), "looked_for": list(cls.places)}
+
+
+def _print_about(about: dict[str, Any], places: list[str]) -> None:
+    images, layout = about.pop("images"), about.pop("layout")
+    numbers = ", ".join(f"{number} ({split})" for split, number in images.items())
+    print_fields({key: value for key, value in {**about, "images": numbers}.items() if value})
+    click.echo("\n".join(("", "layout below the root", *(f"  {line}" for line in layout))))
+    if places:
+        click.echo(
+            f"\nwithout root=FOLDER looked for in SRZOO_DATA, or else in the working folder, as {', '.join(places)}"
+        )
