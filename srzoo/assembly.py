@@ -67,9 +67,11 @@ def _construct(chosen: Chosen, seed: int, device: torch.device, *given: Any) -> 
         with _seeded(seed, chosen.kind, device):
             cls = chosen.part.ref.load()
             part = cls(*given, **options.construct_kwargs(cls, chosen.options, chosen.owner))
-    except SrzooError:
+    except AssemblyError as error:
+        raise AssemblyError(f"{chosen.owner}: {error}") from error
+    except (SrzooError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # a constructor may call sys.exit
         offered = ", ".join(str(each) for each in given)
         raise BrokenPluginError(
             f"{chosen.owner} could not be built from ({offered}): {options.one_line(error)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from math import lcm
 from typing import Any
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
+from srzoo.errors import BrokenPluginError, SrzooError
 from srzoo.noise import position_noise
+from srzoo.options import one_line
 from srzoo.pixels import Picture, from_tensor, to_tensor
 from srzoo.spec import Spec
 from srzoo.tiling import blended, fitted, tiled
@@ -209,11 +212,11 @@ class SRModel(Model):
         padded = F.pad(lr, (0, columns, 0, rows), mode="replicate")
         if hr is not None:
             hr = F.pad(hr, (0, columns * self.scale, 0, rows * self.scale), mode="replicate")
-        first = self.pre_encoder(padded)
+        first = self._run("pre_encoder", padded)
         features = self._encode(first)
-        latent = self.latent(features[-1], hr, noise)
+        latent = self._run("latent", features[-1], hr, noise)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
-        sr = self.decoder(handed)[..., : height * self.scale, : width * self.scale]
+        sr = self._run("decoder", handed)[..., : height * self.scale, : width * self.scale]
         if self.base is not None:
             sr = sr + _fitted(self.base, lr)
         return Output(sr, latent.prior, latent.posterior, latent.losses)
@@ -222,10 +225,28 @@ class SRModel(Model):
         """The encoder's maps of the pre-encoded features, also where it takes one size only."""
         fixed = self.encoder.fixed_size
         if fixed is None:
-            return self.encoder(first)
+            return self._run("encoder", first)
         stride = self.pre_encoder.out_spec.stride
         strides = [spec.stride / stride for spec in self.encoder.out_specs]
-        return blended(self.encoder, first, (int(fixed[0] / stride), int(fixed[1] / stride)), strides)
+        return blended(partial(self._run, "encoder"), first, (int(fixed[0] / stride), int(fixed[1] / stride)), strides)
+
+    def _run(self, kind: str, *handed: Any) -> Any:
+        """Put something through a part; what goes wrong in a third party's is told with its name.
+
+        Raises:
+            BrokenPluginError: It does.
+        """
+        part, name = getattr(self, kind), self.config[kind]["name"]
+        if name.startswith("srzoo:"):
+            return part(*handed)
+        try:
+            return part(*handed)
+        except (SrzooError, torch.OutOfMemoryError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise BrokenPluginError(
+                f"{kind} {name} failed in use ({one_line(error)}): see: srzoo check {kind} {name}"
+            ) from error
 
     def noise(
         self,

@@ -158,16 +158,18 @@ def test_finished_images_leave_out_what_needs_a_model(tmp_path: Path, crops: lis
         write_image(tmp_path / f"{pair.name}x4.png", sr)
     there = explain(FinishedImages(tmp_path, 4), crops)
     made = {row.protocol.name: row for row in explain(Bicubic(), crops).rows}
-    assert "cannot be made again" in there.left_out and len(there.rows) == len(made) - 3
+    assert "cannot be made again" in there.left_out[0] and len(there.rows) == len(made) - 3
     for row in there.rows:
         assert [row.psnr, row.ssim] == pytest.approx([made[row.protocol.name].psnr, made[row.protocol.name].ssim])
 
 
-def test_images_too_small_for_a_slip_are_named(crops: list[ImagePair]) -> None:
+def test_a_slip_that_images_are_too_small_for_is_left_out(crops: list[ImagePair]) -> None:
     small = [make_pair("small", crops[0].hr[:28, :28], 4)]
-    assert evaluate(Bicubic(), small).mean["psnr_y"] > 0
-    with pytest.raises(DataError, match="small: HR 28x28 is too small to be scored: x4 needs 31"):
-        explain(Bicubic(), small)
+    explained = explain(Bicubic(), small)
+    assert explained.left_out == ("classic,border=10: an image of 28 pixels is too small",)
+    assert "classic,border=10" not in {row.protocol.name for row in explained.rows}
+    with pytest.raises(DataError, match="small: HR 16x16 is too small to be scored: x4 needs 19"):
+        explain(Bicubic(), [make_pair("small", crops[0].hr[:16, :16], 4)])
 
 
 def test_the_command_prints_the_table(tmp_path: Path, crops: list[ImagePair]) -> None:

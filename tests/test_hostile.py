@@ -25,6 +25,7 @@ from srzoo.config import preset
 from srzoo.data.pairs import sample_pairs
 from srzoo.errors import BrokenPluginError, PartNotFoundError
 from srzoo.registry import OWN, REGISTRY
+from srzoo.summary import summarize
 
 DECODER = '''
 from srzoo.contracts import Decoder
@@ -118,10 +119,10 @@ def install(site: Path, name: str, **extra: dict[str, str]) -> None:
 def test_a_model_is_not_built_and_the_culprit_is_named(site: Path, name: str, cause: str) -> None:
     install(site, name)
     with pytest.raises(BrokenPluginError) as caught:
-        build_model(preset("reference", {"decoder": {"name": name}}), device="meta")
+        build_model(preset("reference", {"decoder": {"name": name}}))
     message = str(caught.value)
     assert f"srzoo-{name}" in message and cause.strip("()") in message and "\n" not in message
-    assert build_model(preset("reference"), device="meta").config["decoder"]["name"].startswith("srzoo:")
+    assert build_model(preset("reference")).config["decoder"]["name"].startswith("srzoo:")
 
 
 def test_a_part_that_prints_is_used_all_the_same(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,12 +133,17 @@ def test_a_part_that_prints_is_used_all_the_same(site: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("name", ["fails-in-forward", "exits-in-forward"])
-def test_bench_measures_the_others(site: Path, name: str) -> None:
+def test_what_fails_in_use_is_named_and_the_others_are_measured(site: Path, name: str) -> None:
     install(site, name)
-    save_model(build_model(preset("reference", {"decoder": {"name": name}})), site / "m.safetensors")
-    outcome = run([str(site / "m.safetensors"), "nearest"], sample_pairs(4)[:1], scale=4)
-    assert [row.model for row in outcome.board.rows] == ["nearest"]
-    assert list(outcome.failed) == [str(site / "m.safetensors")]
+    config = preset("reference", {"decoder": {"name": name}})
+    with pytest.raises(BrokenPluginError, match=rf"decoder srzoo-{name}:{name} failed in use \((Runtime|SystemExit)"):
+        summarize(config, (8, 8))
+    save_model(build_model(config), site / "m.safetensors")
+    pairs = sample_pairs(4)[:1]
+    outcome = run([str(site / "m.safetensors"), "bicubic"], pairs, scale=4)
+    assert [row.model for row in outcome.board.rows] == ["bicubic"]
+    (cause,) = outcome.failed.values()
+    assert f"srzoo-{name}:{name}" in cause and "\n" not in cause
 
 
 # The contract.

@@ -176,8 +176,8 @@ def _show_explanation(about: Mapping[str, Any], explanation: Explanation, as_jso
     for row in others:
         if row.kind == "protocol":
             click.echo(f"protocol {row.protocol.name}: {row.change}")
-    if explanation.left_out:
-        click.echo(f"left out: {explanation.left_out}")
+    for reason in explanation.left_out:
+        click.echo(f"left out: {reason}")
 
 
 def _signed(difference: float | None, digits: int) -> str:

@@ -45,6 +45,9 @@ def list_parts(kind: str | None, family: str | None, pattern: str, as_json: bool
         print_table(columns, [[row.get(column) for column in columns] for row in rows])
     else:
         warn("nothing found: try srzoo list without KIND and --filter")
+    for found in REGISTRY.distributions():
+        if found.problem and not found.switched_off:
+            warn(f"{found.name} {found.version}: {found.problem}")
 
 
 def _everything(kind: str | None) -> list[dict[str, Any]]:

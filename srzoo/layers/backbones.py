@@ -295,7 +295,7 @@ def describe(entry: Entry, depth: int = 0, size: int = 0) -> Backbone:
 def _measure(draft: Backbone, height: int, width: int) -> tuple[tuple[int, ...], frozenset[str]]:
     """Channels of the maps of an image of that size, and the parameters that none of them depends on."""
     channels = 3 if RGB_ONLY in draft.entry.handling else 8
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         network = draft.on_meta(channels)
         maps = draft.check(network, channels, height, width)
     reached = _reached(maps)

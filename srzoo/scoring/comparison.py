@@ -123,6 +123,11 @@ def border_of(protocol: Protocol, scale: int) -> int:
     return scale if isinstance(protocol.border, str) else protocol.border
 
 
+def smallest_side(protocol: Protocol, scale: int) -> int:
+    """Height and width in HR pixels that SSIM's window needs inside the border."""
+    return protocol.ssim_window + 2 * border_of(protocol, scale)
+
+
 def to_bytes(image: Levels) -> NDArray[np.uint8]:
     """Clamp and round to uint8, halves upward."""
     if image.dtype == np.uint8:

@@ -12,7 +12,7 @@ from srzoo.data.pairs import ImagePair, data_fingerprint, fingerprint, pixel_dig
 from srzoo.errors import DataError, UsageError
 from srzoo.images import list_images
 from srzoo.protocol import CLASSIC, Protocol
-from srzoo.scoring.comparison import Comparison, Error, border_of, psnr_of_set, to_bytes
+from srzoo.scoring.comparison import Comparison, Error, psnr_of_set, smallest_side, to_bytes
 from srzoo.scoring.finished import FinishedImages, read_finished
 from srzoo.scoring.plan import Plan, plan, plan_alone
 from srzoo.scoring.sources import CanUpscale, ModelSource, Source, compare, lr_of
@@ -141,11 +141,11 @@ def evaluate_alone(
     return Evaluation(None, data, tuple(images), _means(images), {}, chosen.notes())
 
 
-def prepare(source: Source, pairs: Sequence[ImagePair], *protocols: Protocol) -> None:
-    """Refuse pairs that cannot be scored under each of some protocols, before anything is computed; see `evaluate`."""
+def prepare(source: Source, pairs: Sequence[ImagePair], protocol: Protocol) -> None:
+    """Refuse pairs that cannot be scored, before anything is computed; see `evaluate`."""
     if isinstance(source, FinishedImages):
         source.match([pair.name for pair in pairs])
-    smallest = max(rules.ssim_window + 2 * border_of(rules, source.scale) for rules in protocols)
+    smallest = smallest_side(protocol, source.scale)
     for pair in pairs:
         if pair.scale != source.scale:
             sizes = f"HR {size_text(pair.hr)} and LR {size_text(pair.lr)}"

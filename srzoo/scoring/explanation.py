@@ -16,7 +16,7 @@ from srzoo.errors import DataError
 from srzoo.protocol import CLASSIC, PROTOCOLS, Protocol, slips
 from srzoo.protocol.words import name_changes
 from srzoo.resize import imresize
-from srzoo.scoring.comparison import Error, Levels, psnr_of_set, to_bytes
+from srzoo.scoring.comparison import Error, Levels, psnr_of_set, smallest_side, to_bytes
 from srzoo.scoring.evaluation import Progress, prepare
 from srzoo.scoring.finished import FinishedImages
 from srzoo.scoring.sources import CanUpscale, ModelSource, Source, compare, levels_of, lr_of
@@ -52,8 +52,8 @@ class Explanation:
     rows: tuple[Row, ...]
     """The base, the named protocols, the slips."""
 
-    left_out: str
-    """Why some rows are missing; empty where all are there."""
+    left_out: tuple[str, ...]
+    """Why some rows are missing."""
 
     def differences(self, row: Row) -> tuple[float | None, float | None]:
         """PSNR in dB and SSIM beyond those of the base; None where one is infinite."""
@@ -78,7 +78,7 @@ class Explanation:
                     "ssim_difference": ssim_difference,
                 }
             )
-        return {"data": dict(self.data), "rows": rows, "left_out": self.left_out}
+        return {"data": dict(self.data), "rows": rows, "left_out": list(self.left_out)}
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,15 @@ def explain(
     if not pairs:
         raise DataError("there are no images to evaluate on")
     first: Source = source if isinstance(source, FinishedImages) else ModelSource(source)
-    ways = _ways(base, first, others or {})
-    prepare(first, pairs, *(way.protocol for way in ways))
+    prepare(first, pairs, base)
+    ways, left_out = _fitting(_ways(base, first, others or {}), min(min(pair.hr.shape[:2]) for pair in pairs))
     for done, pair in enumerate(pairs, 1):
         _score(ways, pair)
         if progress is not None:
             progress(done, len(pairs), pair.name)
     data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": first.scale}
-    left_out = "" if first.follows_rules else "finished images cannot be made again from other LR, or without rounding"
+    if not first.follows_rules:
+        left_out = (*left_out, "finished images cannot be made again from other LR, or without rounding")
     return Explanation(data, tuple(way.row() for way in ways), left_out)
 
 
@@ -163,6 +164,13 @@ def _ways(base: Protocol, source: Source, others: Mapping[str, CanUpscale]) -> l
     if not source.follows_rules:
         ways = [way for way in ways if way.protocol == base or _of_finished(way.protocol)]
     return ways + [_Way(change, "slip", base, ModelSource(model)) for change, model in others.items()]
+
+
+def _fitting(ways: Sequence[_Way], side: int) -> tuple[list[_Way], tuple[str, ...]]:
+    """The ways in which images of that side can be scored, and what is said of the others."""
+    large = [way for way in ways if smallest_side(way.protocol, way.source.scale) > side]
+    said = tuple(f"{way.protocol.name}: an image of {side} pixels is too small" for way in large)
+    return [way for way in ways if way not in large], said
 
 
 def _of_finished(protocol: Protocol) -> bool:
