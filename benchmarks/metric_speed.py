@@ -3,9 +3,9 @@
     python benchmarks/metric_speed.py [--basicsr FOLDER] [--threads 2] [--rounds 15]
 
 One 576x720 photo and its bicubic x4 copy are compared on luma with a border of 4 pixels cropped, from uint8 RGB to both
-numbers. The programs take turns, so that whatever else the machine does falls on all of them. Printed are the median and
-the least time on the clock, the least time of the processor (of all threads together), and the ratios to srzoo's; and the
-numbers themselves, since only equal work compares.
+numbers. The programs take turns, so that whatever else the machine does falls on all of them. Printed are the median
+and the least time on the clock, the least time of the processor (of all threads together), and the ratios to srzoo's;
+and the numbers themselves, since only equal work compares.
 
 BasicSR is measured by its own code. Its package does not import beside a recent torchvision, but its metrics do: unpack
 its source and name the folder that holds ``basicsr/``::
