@@ -207,3 +207,67 @@ class Degradation(ABC):
         Returns:
             Float in [0, 1] on the same device.
         """
+
+
+class Loss(nn.Module, ABC):
+    """A term of what training minimises; extend `ImageLoss`, `AdversarialLoss` or `LatentLoss`.
+
+    Constructor: ``(scale, *, options)``, with the enlargement factor. Networks inside have their weights when the
+    constructor returns: where these are not at hand it raises, before the first step of a run.
+    """
+
+    min_size: int = 1
+    """Smallest height and width, in HR pixels, that it can take."""
+
+
+class ImageLoss(Loss):
+    """How far a generated image is from what is wanted."""
+
+    @abstractmethod
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        """Compare images in [0, 1]; SR may leave that range.
+
+        Args:
+            sr: Generated image, (N, 3, scale * H, scale * W).
+            hr: Wanted image, likewise.
+            lr: What was given, (N, 3, H, W).
+
+        Returns:
+            A scalar >= 0, the mean over the images of a batch, so that equal shares of a batch can be averaged.
+        """
+
+
+class AdversarialLoss(Loss):
+    """Both sides of the game between generator and discriminator, from the logits that `Discriminator` returns.
+
+    Means over a batch that stand inside a nonlinearity are to be taken with `srzoo.layers.batch_mean`, which looks at
+    the whole batch where several processes share it.
+    """
+
+    needs_real: bool = False
+    """Whether `generator` looks at ``real``; otherwise it is handed an empty tuple."""
+
+    @abstractmethod
+    def generator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        """What the generator minimises: a scalar, from logits of real images (without gradient) and of its own."""
+
+    @abstractmethod
+    def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        """What the discriminator minimises: a scalar."""
+
+
+class LatentLoss(Loss):
+    """What the posterior is charged for knowing more than the prior."""
+
+    @abstractmethod
+    def forward(self, prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...], step: int) -> Tensor:
+        """Compare q(z | LR, HR) with p(z | LR), one pair per noise map.
+
+        Args:
+            prior: p(z | LR).
+            posterior: q(z | LR, HR).
+            step: Steps done in the stage, for weights that change with time.
+
+        Returns:
+            A scalar in nats per latent unit; one unit is one value of a latent map.
+        """

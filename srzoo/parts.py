@@ -70,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("decoder", "srzoo.contracts:Decoder", "From features and latent to the image."),
         Kind("discriminator", "srzoo.contracts:Discriminator", "Real or generated? Used in training only."),
         Kind("upscaler", "srzoo.contracts:Upscaler", "A whole network or method that cannot be taken apart."),
+        Kind("loss", "srzoo.contracts:Loss", "A term of what training minimises.", "losses"),
         Kind("dataset", "srzoo.dataset:Dataset", "Photos on disk, in the layout that their authors gave them."),
         Kind("degradation", "srzoo.contracts:Degradation", "A step from HR to LR: smaller, blurred, noisy or JPEG."),
     )

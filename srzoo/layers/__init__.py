@@ -1,6 +1,7 @@
 """Building blocks that several parts share; plugins may use them too."""
 
 from srzoo.layers.attention import WindowAttention
+from srzoo.layers.batch import batch_mean
 from srzoo.layers.blocks import (
     Downsampler,
     PixelShuffle,
@@ -36,6 +37,7 @@ __all__ = [
     "RungWidths",
     "Width",
     "WindowAttention",
+    "batch_mean",
     "block_detail",
     "conv3x3",
     "haar",
