@@ -17,6 +17,7 @@ from srzoo.layers.gaussian import block_detail, sample, split_gaussian
 from srzoo.layers.haar import haar
 from srzoo.layers.halving import HalvingEncoder
 from srzoo.layers.ladder import Ladder, LadderDecoder, lr_multiple, rung_strides
+from srzoo.layers.logits import mean_over_maps
 from srzoo.layers.options import BodyWidth, FineWidth, LevelWidths, RungBlocks, RungWidths, Width
 from srzoo.layers.patch import patch_judge
 
@@ -42,6 +43,7 @@ __all__ = [
     "conv3x3",
     "haar",
     "lr_multiple",
+    "mean_over_maps",
     "patch_judge",
     "residual_blocks",
     "rung_strides",

@@ -7,9 +7,17 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
 
-def batch_mean(values: Tensor) -> Tensor:
-    """Mean of all values of all processes' equal shares of a batch, as a scalar with gradients to every share."""
-    mean = values.mean()
+def batch_mean(values: Tensor, dim: tuple[int, ...] | None = None) -> Tensor:
+    """Mean over all processes' equal shares of a batch, with gradients to every share.
+
+    Args:
+        values: This process's share.
+        dim: Axes to average over; all of them where not given.
+
+    Returns:
+        A scalar, or a tensor with the axes that are left, the same in every process.
+    """
+    mean = values.mean(dim)
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
         return all_reduce(mean) / dist.get_world_size()
     return mean
