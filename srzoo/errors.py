@@ -42,6 +42,10 @@ class ConfigError(UsageError):
     """A model configuration, preset or recipe is not valid."""
 
 
+class MissingLibraryError(UsageError):
+    """An optional library is not installed."""
+
+
 class CheckpointError(SrzooError):
     """A model file or training checkpoint cannot be read or written."""
 

@@ -59,13 +59,21 @@ SQUEEZENET_TORCHVISION = PinnedFile(
 )
 """SqueezeNet 1.0 as torchvision offers it; pinned by the 8 digits that torchvision publishes in its name."""
 
+SQUEEZENET_1_1 = PinnedFile(
+    "squeezenet1_1-b8a52dc0.pth",
+    "b8a52dc0",
+    "torchvision's SqueezeNet 1.1, trained on ImageNet",
+    "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+)
+"""What LPIPS may look through as well; pinned as the one before."""
+
 ALEXNET = PinnedFile(
     "alexnet-owt-7be5be79.pth",
     "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
     "torchvision's AlexNet, trained on ImageNet",
     "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
 )
-"""What LPIPS looks through."""
+"""What LPIPS looks through unless told otherwise."""
 
 VGG16 = PinnedFile(
     "vgg16-397923af.pth",
@@ -73,7 +81,15 @@ VGG16 = PinnedFile(
     "torchvision's VGG-16, trained on ImageNet",
     "https://download.pytorch.org/models/vgg16-397923af.pth",
 )
-"""What DISTS looks through."""
+"""What DISTS looks through, and LPIPS may."""
+
+VGG19 = PinnedFile(
+    "vgg19-dcbb9e9d.pth",
+    "dcbb9e9d",
+    "torchvision's VGG-19, trained on ImageNet",
+    "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+)
+"""What the perceptual loss may look through; pinned by the 8 digits that torchvision publishes in its name."""
 
 INCEPTION = PinnedFile(
     "weights-inception-2015-12-05-6726825d.pth",

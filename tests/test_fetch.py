@@ -18,7 +18,7 @@ from torchvision.models import squeezenet1_0
 from srzoo import features, fetch
 from srzoo.errors import FetchError
 from srzoo.fetch import PinnedFile, cache_folder, locate
-from srzoo.metrics.library import hub_of
+from srzoo.library import hub_of
 
 CONTENT = b"weights" * 1000
 WEIGHTS = os.environ.get("SRZOO_WEIGHTS", "")

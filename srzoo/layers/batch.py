@@ -19,5 +19,5 @@ def batch_mean(values: Tensor, dim: tuple[int, ...] | None = None) -> Tensor:
     """
     mean = values.mean(dim)
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        return all_reduce(mean) / dist.get_world_size()
+        return all_reduce(mean) / dist.get_world_size()  # type: ignore[no-untyped-call]
     return mean

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srzoo.fetch import VGG16
+from srzoo.library import hub_of, library
 from srzoo.metrics.inputs import Pixels, reference, unit_tensor
-from srzoo.metrics.library import hub_of, library
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,7 @@ class FeatureDistance:
     """
 
     SMALLEST = 13
-    """Height and width, in pixels, at which SqueezeNet still gives features."""
+    """Height and width, in pixels, at which SqueezeNet still gives these features."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device

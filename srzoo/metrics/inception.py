@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from srzoo.errors import UsageError
 from srzoo.fetch import INCEPTION
+from srzoo.library import hub_of, library
 from srzoo.metrics.inputs import Pixels, byte_tensor, reference
-from srzoo.metrics.library import hub_of, library
 
 if TYPE_CHECKING:
     import torch

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from srzoo.fetch import ALEXNET
+from srzoo.features import LPIPS_SMALLEST, lpips_network
 from srzoo.metrics.inputs import Pixels, reference, unit_tensor
-from srzoo.metrics.library import hub_of, library
 
-if TYPE_CHECKING:
-    import torch
-
-SMALLEST = 31
+SMALLEST = LPIPS_SMALLEST["alex"]
 """Height and width, in pixels, at which AlexNet still gives features."""
 
 
@@ -33,7 +30,7 @@ class LearnedDistance:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device
-        self._network = _network(device)
+        self._network = lpips_network("alex", "lpips").to(device)
 
     def __call__(self, sr: Pixels, hr: Pixels | None, lr: Pixels | None = None) -> float:
         """See `srzoo.metrics.catalogue.ImageMeasurer`."""
@@ -49,7 +46,7 @@ class DistanceMaps:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = device
-        self._network = _network(device)
+        self._network = lpips_network("alex", "lpips").to(device)
         self._network.spatial = True
 
     def __call__(self, sr: Pixels, hr: Pixels) -> NDArray[np.float64]:
@@ -59,14 +56,6 @@ class DistanceMaps:
         return distances
 
 
-def _network(device: torch.device | str) -> Any:
-    torchmetrics = library("torchmetrics.image.lpip", "lpips")
-    with hub_of(ALEXNET):
-        return torchmetrics.LearnedPerceptualImagePatchSimilarity(net_type="alex").net.to(device)
-
-
 def _measure(network: Any, sr: Pixels, hr: Pixels, device: torch.device | str) -> Any:
-    import torch
-
     with torch.inference_mode():
         return network(unit_tensor(sr, device), unit_tensor(hr, device), normalize=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from srzoo.library import library
 from srzoo.metrics.inputs import Pixels, luma_of, reference
-from srzoo.metrics.library import library
 
 if TYPE_CHECKING:
     import torch

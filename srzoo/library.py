@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from srzoo.errors import UsageError
+from srzoo.errors import MissingLibraryError
 from srzoo.fetch import PinnedFile, locate
 from srzoo.options import one_line
 
@@ -19,22 +19,22 @@ _SAFE_LOADING = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_O
 """Makes torch.load read tensors and nothing that runs, whatever its caller asks for."""
 
 
-def library(module: str, metric: str) -> Any:
+def library(module: str, asker: str) -> Any:
     """A module of an optional library.
 
     Args:
         module: Full name, such as ``torchmetrics.image.fid``.
-        metric: Who needs it, for the message.
+        asker: Who needs it, for the message.
 
     Raises:
-        UsageError: It is not installed, or cannot be imported.
+        MissingLibraryError: It is not installed, or cannot be imported.
     """
     try:
         return import_module(module)
     except ImportError as error:
         distribution = module.partition(".")[0]
-        raise UsageError(
-            f"{metric} needs {distribution}, which cannot be imported ({one_line(error)}): "
+        raise MissingLibraryError(
+            f"{asker} needs {distribution}, which cannot be imported ({one_line(error)}): "
             f'run pip install "srzoo[metrics]"'
         ) from error
 
