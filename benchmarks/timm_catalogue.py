@@ -36,8 +36,7 @@ from srzoo.layers.backbones import (
     UnfitError,
     trained_size,
 )
-
-CATALOGUE = Path(__file__).parent.parent / "srzoo/components/encoders/timm_backbone.catalogue.json"
+from srzoo.layers.variants import CATALOGUE
 
 
 class Trial:

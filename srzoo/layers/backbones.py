@@ -116,8 +116,13 @@ class Backbone:
         """Stride of each map."""
         return self.entry.strides[: len(self.indices)]
 
-    def network(self, channels: int, *, pretrained: bool = False) -> Any:
+    def network(self, channels: int, *, pretrained: bool = False, owner: str = "encoder timm") -> Any:
         """The network for input of so many channels; what no map depends on is frozen.
+
+        Args:
+            channels: Channels of the input.
+            pretrained: Whether to start from timm's weights.
+            owner: Whose variant it is, as messages should call it: kind and name.
 
         Raises:
             OptionError: timm has no weights for it.
@@ -135,7 +140,7 @@ class Backbone:
             with _Uninitialised():
                 network = timm.create_model(self.entry.variant, **arguments)
         elif pretrained:
-            network = _pretrained(self.entry.variant, arguments)
+            network = _pretrained(self.entry.variant, arguments, owner)
         else:
             network = timm.create_model(self.entry.variant, **arguments)
         if TOKENS in self.entry.handling:
@@ -232,28 +237,28 @@ def _resampled(features: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(features, size=(height, width), mode="bilinear", align_corners=False)
 
 
-def _pretrained(variant: str, arguments: Mapping[str, Any]) -> Any:
+def _pretrained(variant: str, arguments: Mapping[str, Any], owner: str) -> Any:
     """The network with timm's weights: from the hub, or from the file ``timm_VARIANT.safetensors`` in a folder."""
+    kind = owner.partition(" ")[0]
     if not timm.is_model_pretrained(variant):
-        raise OptionError(f"timm has no weights of encoder timm/{variant}: set encoder.pretrained=false")
+        raise OptionError(f"timm has no weights of {owner}/{variant}: set {kind}.pretrained=false")
     folder = os.environ.get("SRZOO_WEIGHTS")
     file = Path(folder or "") / f"timm_{variant}.safetensors"
     overlay = {"file": str(file)} if folder and file.is_file() else None
     by_hand = f"put {file.name} into a folder and name that in SRZOO_WEIGHTS"
     if overlay is None and os.environ.get("SRZOO_OFFLINE", "") not in ("", "0"):
-        raise FetchError(f"the weights of encoder timm/{variant} are not at hand, and SRZOO_OFFLINE is set: {by_hand}")
+        raise FetchError(f"the weights of {owner}/{variant} are not at hand, and SRZOO_OFFLINE is set: {by_hand}")
     try:
         return timm.create_model(variant, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     except Exception as error:  # the hub, the network and the file each have errors of their own
         if CHOSEN_SIZE in arguments and "size mismatch" in str(error):
             size = trained_size(variant)
             raise FetchError(
-                f"the weights of encoder timm/{variant} are for {size}x{size} pixels, and timm does not fit them to "
-                f"{arguments[CHOSEN_SIZE]}: set encoder.size={size}, or encoder.pretrained=false"
+                f"the weights of {owner}/{variant} are for {size}x{size} pixels, and timm does not fit them to "
+                f"{arguments[CHOSEN_SIZE]}: set {kind}.size={size}, or {kind}.pretrained=false"
             ) from error
         raise FetchError(
-            f"the weights of encoder timm/{variant} cannot be had ({one_line(error)[:120]}): "
-            f"check the network, or {by_hand}"
+            f"the weights of {owner}/{variant} cannot be had ({one_line(error)[:120]}): check the network, or {by_hand}"
         ) from error
 
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from math import lcm
-from pathlib import Path
 from typing import Annotated
 
-import timm
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Encoder
 from srzoo.errors import OptionError
-from srzoo.layers.backbones import CHOSEN_SIZE, RGB_ONLY, Backbone, Entry, UnfitError, describe
-from srzoo.options import suggestion
+from srzoo.layers.backbones import CHOSEN_SIZE, RGB_ONLY, Backbone, UnfitError, describe
+from srzoo.layers.variants import LISTING, find_variant, normalisation
 from srzoo.spec import Spec
-
-_LISTING = "see: srzoo list encoders --family timm"
-
-
-@cache
-def _catalogue() -> dict[str, Entry]:
-    """The variants whose maps were measured to be what they say, by name."""
-    file = Path(__file__).with_suffix(".catalogue.json")
-    return {row["variant"]: Entry.read(row) for row in json.loads(file.read_text(encoding="utf-8"))}
 
 
 class TimmEncoder(Encoder):
@@ -78,7 +65,7 @@ class TimmEncoder(Encoder):
             self.fixed_size = int(side), int(side)
         self._description = description
         self._frozen = frozen
-        mean, deviation = _normalisation(variant) if spec.channels == 3 else ((0.0,), (1.0,))
+        mean, deviation = normalisation(variant) if spec.channels == 3 else ((0.0,), (1.0,))
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
         if frozen:
@@ -102,7 +89,7 @@ def _described(variant: str, depth: int, size: int) -> Backbone:
     Raises:
         OptionError: There is no such variant, or it does not have that depth or size.
     """
-    entry = _entry(variant)
+    entry = find_variant(variant, "encoder timm")
     if depth > len(entry.strides):
         raise OptionError(
             f"encoder timm/{variant} has {len(entry.strides)} levels, not {depth}: set encoder.depth to 0 (all) or less"
@@ -114,28 +101,5 @@ def _described(variant: str, depth: int, size: int) -> Backbone:
         return describe(entry, depth, size)
     except UnfitError as error:
         built = f" at size {size}" if size else ""
-        advice = f"try a multiple of {lcm(*entry.strides)} as encoder.size" if size else _LISTING
+        advice = f"try a multiple of {lcm(*entry.strides)} as encoder.size" if size else LISTING
         raise OptionError(f"encoder timm/{variant} cannot be used{built} ({str(error)[:160]}): {advice}") from error
-
-
-def _entry(variant: str) -> Entry:
-    """The catalogue's entry of a variant.
-
-    Raises:
-        OptionError: There is none.
-    """
-    known = _catalogue()
-    installed = timm.is_model(variant)
-    if variant in known and installed:
-        return known[variant]
-    if variant in known:
-        raise OptionError(f"encoder timm: timm {timm.__version__} has no {variant!r} yet: pip install -U timm")
-    if installed:
-        raise OptionError(f"encoder timm: {variant!r} is not in the catalogue of what fits: {_LISTING}")
-    raise OptionError(f"encoder timm: there is no variant {variant!r}{suggestion(variant, known)}; {_LISTING}")
-
-
-def _normalisation(variant: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of RGB by which a variant's input was normalised in training."""
-    defaults = timm.get_pretrained_cfg(variant)
-    return (defaults.mean, defaults.std) if defaults is not None else ((0.0,), (1.0,))
