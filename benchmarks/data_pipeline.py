@@ -81,7 +81,7 @@ def crops_per_second(name: str, data: Path, steps: list[Any], seconds: float) ->
     made, began = 0, time.thread_time()
     while time.thread_time() - began < seconds:
         made += 1
-        crops.batch(0, made, 1, recipe.data.crop)
+        crops.batch(0, made, range(1), recipe.data.crop)
     return made / (time.thread_time() - began)
 
 

@@ -91,7 +91,7 @@ def crops_of(
 
 
 def batches(crops: Crops, steps: Sequence[int] = range(4), size: int = 3, side: int = 8) -> list[tuple[Tensor, Tensor]]:
-    return [crops.batch(0, step, size, side) for step in steps]
+    return [crops.batch(0, step, range(size), side) for step in steps]
 
 
 def same(one: Sequence[tuple[Tensor, Tensor]], other: Sequence[tuple[Tensor, Tensor]]) -> bool:
@@ -103,13 +103,13 @@ def same(one: Sequence[tuple[Tensor, Tensor]], other: Sequence[tuple[Tensor, Ten
 @pytest.mark.parametrize("chain", CHAINS)
 def test_crops_depend_on_seed_step_and_number_alone(base: Path, chain: str) -> None:
     one, other = (crops_of("photos", base, chain) for _ in range(2))
-    other.batch(0, 3, 2, 8)
-    lr, hr = one.batch(0, 7, 6, 8)
-    again = other.batch(0, 7, 4, 8)
+    other.batch(0, 3, range(2), 8)
+    lr, hr = one.batch(0, 7, range(6), 8)
+    again = other.batch(0, 7, range(4), 8)
     assert lr.shape == (6, 3, 8, 8) and hr.shape == (6, 3, 32, 32)
     assert torch.equal(lr[:4], again[0]) and torch.equal(hr[:4], again[1])
-    assert not torch.equal(lr, one.batch(1, 7, 6, 8)[0])
-    assert not torch.equal(lr, one.batch(0, 8, 6, 8)[0])
+    assert not torch.equal(lr, one.batch(1, 7, range(6), 8)[0])
+    assert not torch.equal(lr, one.batch(0, 8, range(6), 8)[0])
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -117,13 +117,13 @@ def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str) -> Non
     wanted = batches(crops_of("photos", base, chain))
     scarce = crops_of("photos", base, chain, memory=50_000)
     assert not scarce.photos.in_memory
-    with Prefetcher(lambda step: scarce.batch(0, step, 3, 8), range(4), workers=3) as found:
+    with Prefetcher(lambda step: scarce.batch(0, step, range(3), 8), range(4), workers=3) as found:
         assert same(list(found), wanted)
 
 
 def test_crops_are_aligned_through_flips_and_turns(base: Path) -> None:
     for chain in ("bicubic", "random"):
-        lr, hr = crops_of("photos", base, chain, side=16).batch(0, 0, 32, 16)
+        lr, hr = crops_of("photos", base, chain, side=16).batch(0, 0, range(32), 16)
         means = torch.nn.functional.avg_pool2d(hr, 4)
         turned = torch.flip(lr, dims=(-1,))
         assert float((means - lr).abs().mean()) < 0.5 * float((means - turned).abs().mean())
@@ -134,7 +134,7 @@ def test_pixels_of_lr_are_those_of_the_whole_photo_s(base: Path) -> None:
     pixels = next(trees.crops(1, 96, 128))
     Image.fromarray(pixels).save(base / "one" / "a.png")
     whole = build_chain(4).apply(pixels)
-    lr, _ = crops_of("one", base, memory=0).batch(0, 0, 8, 8)
+    lr, _ = crops_of("one", base, memory=0).batch(0, 0, range(8), 8)
     places = {
         np.ascontiguousarray(np.rot90(whole[y : y + 8, x : x + 8], turns)[:, :: 1 - 2 * flip]).tobytes()
         for y in range(17) for x in range(25) for turns in range(4) for flip in (0, 1)
@@ -190,7 +190,7 @@ def test_large_photos_are_read_by_windows_where_that_can_be_done() -> None:
     low = build_chain(4).apply(pixels)
     data = _Memory([Record("a", "a", _Window(pixels), _Window(low))])
     for chain in ("bicubic", "random", "real-esrgan", None):
-        lr, hr = crops_of(data, Path(), chain, memory=0).batch(0, 0, 3, 8)
+        lr, hr = crops_of(data, Path(), chain, memory=0).batch(0, 0, range(3), 8)
         assert lr.shape[-1] == 8 and hr.shape[-1] == 32
 
 
@@ -199,9 +199,9 @@ def test_given_lr_is_what_the_data_set_holds(tmp_path: Path) -> None:
     for file in (root / "DIV2K_train_LR_bicubic" / "X4").iterdir():
         Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
     for memory in (AMPLE, 0):
-        lr, hr = crops_of("div2k", tmp_path, None, memory=memory).batch(0, 0, 4, 8)
+        lr, hr = crops_of("div2k", tmp_path, None, memory=memory).batch(0, 0, range(4), 8)
         assert float((1 - lr - torch.nn.functional.avg_pool2d(hr, 4)).abs().mean()) < 0.04
-    made, _ = crops_of("div2k", tmp_path, "bicubic").batch(0, 0, 4, 8)
+    made, _ = crops_of("div2k", tmp_path, "bicubic").batch(0, 0, range(4), 8)
     assert float((1 - lr - made).abs().mean()) < 0.01
     with pytest.raises(DataError, match=r"no LR|without LR"):
         crops_of(str(root / "DIV2K_train_HR"), tmp_path, None)
@@ -287,7 +287,7 @@ def test_bad_files_are_left_out_and_odd_ones_used(base: Path, memory: int) -> No
         (base / name).mkdir()
         file = next((base / "photos").glob(f"{name}.*"))
         file.rename(base / name / file.name)
-        lr, hr = crops_of(name, base, memory=memory).batch(0, 0, 2, 8)
+        lr, hr = crops_of(name, base, memory=memory).batch(0, 0, range(2), 8)
         assert float((torch.nn.functional.avg_pool2d(hr, 4) - lr).abs().mean()) < 0.06
     assert crops_of("turned", base).photos.sizes.tolist() == [[80, 64]]
 

@@ -11,6 +11,7 @@ import click
 from srzoo.cli.build import overrides
 from srzoo.cli.output import json_option, print_json, warn
 from srzoo.cli.progress import progress_bar
+from srzoo.errors import UsageError
 
 if TYPE_CHECKING:
     from srzoo.train.loop import Report, Run
@@ -20,53 +21,70 @@ _MOST_SHOWN = 20
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", required=False)
 @click.option("--data", metavar="DIR", help="Folder that the recipe's data paths start from.  [default: $SRZOO_DATA]")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder of the run.  [default: runs/RECIPE]")  # fmt: skip
-@click.option("--from", "start", type=click.Path(path_type=Path), metavar="FILE",
-              help="Model file to start from in place of fresh weights.")  # fmt: skip
+@click.option("--from", "start", metavar="MODEL",
+              help="Model to start from, by name or file; what does not fit stays fresh.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
+              help="Draw the ledger of the run in that folder, and do nothing else.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks first: minutes, then faster on a GPU.")
 @click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",
               help="Most memory for decoded photos; what exceeds it is read again when wanted.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), metavar="N",
               help="Threads that prepare crops ahead; 0 for none.  [default: half the processors, at most 8]",
               )  # fmt: skip
+@click.option("--shard", type=click.FloatRange(min=0.01), metavar="MIB",
+              help="Cut checkpoints into files of at most this size.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Change the recipe, such as data.batch=4 or seed=1; repeatable.")  # fmt: skip
 @json_option
 def train(
-    recipe: str,
+    recipe: str | None,
     data: str | None,
     output: Path | None,
-    start: Path | None,
+    start: str | None,
     resume: bool,
+    plot: Path | None,
     device: str,
     threads: int | None,
+    compiled: bool,
     memory: float,
     workers: int | None,
+    shard: float | None,
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Train a model by a recipe, or go on with a run.
+    """Train a model by a recipe, go on with a run, or draw its ledger.
 
     RECIPE is a name from `srzoo list recipes` or a TOML file. The run's folder receives a checkpoint, ledger.csv with
-    every loss term of every step, and one model file for each stage. Stopping it loses nothing that the last
-    checkpoint holds; --resume goes on from there.
+    every loss term of every step, and one model file for each stage. Stopping it, even by force, loses nothing that
+    the last checkpoint holds; --resume goes on from there, to the same bits as without the stop.
+
+    Under torchrun, several processes share each batch: the same crops, the same losses.
 
     A photo that cannot be read does not end a run: the next one takes its place, and the run says at its end which
     they were. If the column data_seconds of the ledger is much of a step, raise --workers, or --memory.
 
     \b
     Examples:
-      srzoo train reference --data photos
+      srzoo train first-steps --data photos
       srzoo train reference --data photos --resume
+      srzoo train --plot runs/reference
       srzoo train blind --data photos --workers 4
-      srzoo train recipe.toml --data photos --from model.safetensors -o runs/fine
+      srzoo train recipe.toml --data photos --from reference-fidelity -o runs/fine
       srzoo train recipe.toml --set data.train='["div2k"]' --set data.degradation=blur-down
+      torchrun --nproc-per-node=4 -m srzoo train reference --data photos
     """
+    if plot is not None:
+        _plot(plot, recipe, as_json)
+        return
+    if recipe is None:
+        raise UsageError("name a recipe: srzoo list recipes shows those that ship, srzoo train --help examples")
     import torch
 
     from srzoo.train.loop import UNUSED, Run
@@ -87,16 +105,16 @@ def train(
             start=start,
             memory=int(memory * 2**30),
             workers=_default_workers() if workers is None else workers,
+            compiled=compiled,
+            shard=int((shard or 0) * 2**20),
             tell=tell,
         )
     run.begin(resume=resume)
-    if run.precision != chosen.precision:
-        warn(f"this device has no {chosen.precision} arithmetic of its own: training in {run.precision} instead")
-    for problem in run.photos.problems:
-        warn(problem)
-    if run.photos.unused:
-        warn(f"{_unused(run)} cannot be used, such as: {run.photos.unused[0]}")
+    if run.leads:
+        _announce(run)
     model = _watched(run)
+    if not run.leads:
+        return
     if as_json:
         facts = {"recipe": recipe, "recipe_hash": chosen.hash(), "model": model, "steps": run.progress.step}
         print_json({**facts, "photos": run.photos.count, "unused": run.photos.unused})
@@ -106,6 +124,32 @@ def train(
         warn(reason)
     if run.photos.unused:
         warn(f"{_unused(run)} were not used: {folder / UNUSED} lists them")
+
+
+def _plot(folder: Path, recipe: str | None, as_json: bool) -> None:
+    from srzoo.train.plot import plot_run
+
+    if recipe is not None:
+        raise UsageError(f"--plot draws a run that is there and trains nothing; leave {recipe!r} away")
+    picture = plot_run(folder)
+    if as_json:
+        print_json({"picture": picture})
+    else:
+        click.echo(f"wrote {picture}")
+
+
+def _announce(run: Run) -> None:
+    """Say before the first step what a person would want to know of a run."""
+    if run.precision != run.recipe.precision:
+        warn(f"this device has no {run.recipe.precision} arithmetic of its own: training in {run.precision} instead")
+    if run.start is not None:
+        fresh = f"; fresh: {', '.join(run.start.fresh[:3])}" if run.start.fresh else ""
+        more = f" and {len(run.start.fresh) - 3} more" if len(run.start.fresh) > 3 else ""
+        click.echo(f"started from {run.start.source}: took {run.start.taken} weight tensors{fresh}{more}", err=True)
+    for problem in run.photos.problems:
+        warn(problem)
+    if run.photos.unused:
+        warn(f"{_unused(run)} cannot be used, such as: {run.photos.unused[0]}")
 
 
 def _default_workers() -> int:
@@ -130,21 +174,32 @@ def _watched(run: Run) -> Path:
         TimeRemainingColumn(),
         TextColumn("{task.fields[terms]}"),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (console.is_terminal and run.leads),
     )
     tasks: dict[str, Any] = {}
 
     def watch(report: Report) -> None:
+        if not run.leads:
+            return
         name = report.stage.name
         if name not in tasks:
             tasks[name] = bar.add_task(name, total=report.stage.steps, terms="", completed=report.step - 1)
-        values = dict(report.values)
-        speed, waited = values.pop("images_per_second"), values.pop("data_seconds")
-        share = waited * speed / run.recipe.data.batch
-        shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "learning_rate")
-        bar.update(tasks[name], completed=report.step, terms=f"{speed:.0f} images/s  data {share:.0%}  {shown}")
-        if "val_psnr_y" in values:
-            console.print(f"{name} {report.step}/{report.stage.steps}: validation {values['val_psnr_y']:.3f} dB")
+        bar.update(tasks[name], completed=report.step, terms=_terms(report, run.recipe.batch(report.stage)))
+        if "val_psnr_y" in report.values:
+            psnr = report.values["val_psnr_y"]
+            console.print(f"{name} {report.step}/{report.stage.steps}: validation {psnr:.3f} dB")
+        if report.note:
+            console.print(f"{name} {report.step}/{report.stage.steps}: {report.note}", markup=False)
 
     with bar:
         return run.run(watch)
+
+
+def _terms(report: Report, batch: int) -> str:
+    """The numbers that fit beside a progress bar."""
+    values = report.values
+    if "images_per_second" not in values:
+        return ""
+    speed, waited = values["images_per_second"], values["data_seconds"]
+    shown = [f"{name} {value:.4g}" for name, value in values.items() if name.startswith(("prior.", "posterior."))]
+    return f"{speed:.0f} images/s  data {waited * speed / batch:.0%}  {'  '.join(shown)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -42,23 +42,23 @@ class Crops:
         areas = np.array(photos.sizes, dtype=np.float64).prod(axis=1)
         self._cumulative = np.cumsum(areas / areas.sum())
 
-    def batch(self, seed: int, step: int, size: int, crop: int) -> tuple[Tensor, Tensor]:
-        """The crops of one step.
+    def batch(self, seed: int, step: int, indices: Sequence[int], crop: int) -> tuple[Tensor, Tensor]:
+        """Crops of one step.
 
         Args:
             seed: Seed of the run.
             step: Number of the step.
-            size: Number of crops.
+            indices: Numbers of the crops within the step, such as a process's share of them.
             crop: Side of the square LR crops in pixels.
 
         Returns:
-            LR (size, 3, crop, crop) and HR (size, 3, scale * crop, scale * crop), float in [0, 1]. Crop i depends on
-            (seed, step, i) and the photos, and on nothing else.
+            LR (N, 3, crop, crop) and HR (N, 3, scale * crop, scale * crop), float in [0, 1], N being how many numbers
+            there are. Crop i depends on (seed, step, i) and the photos, and on nothing else.
 
         Raises:
             DataError: No photo can be read any more.
         """
-        pairs = [self._sample((seed, step, index), crop) for index in range(size)]
+        pairs = [self._sample((seed, step, index), crop) for index in indices]
         lr, hr = (np.stack(each) for each in zip(*pairs, strict=True))
         return _to_float(lr), _to_float(hr)
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over processes, whose gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
 
 
 def batch_mean(values: Tensor, dim: tuple[int, ...] | None = None) -> Tensor:
@@ -19,5 +37,6 @@ def batch_mean(values: Tensor, dim: tuple[int, ...] | None = None) -> Tensor:
     """
     mean = values.mean(dim)
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        return all_reduce(mean) / dist.get_world_size()  # type: ignore[no-untyped-call]
+        total: Tensor = _Sum.apply(mean)
+        return total / dist.get_world_size()
     return mean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,20 @@ from torch import Tensor
 from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.photos import Tell
-from srzoo.data.prefetch import Prefetcher
 from srzoo.degrade import resolved_steps
-from srzoo.errors import TrainingError
+from srzoo.errors import CheckpointError, TrainingError
 from srzoo.scoring import evaluate
+from srzoo.train.batches import stage_batches
 from srzoo.train.data import open_crops, validation_pairs
-from srzoo.train.ledger import Ledger
-from srzoo.train.losses import check_files
-from srzoo.train.precision import usable_precision
+from srzoo.train.engine import start_engine
+from srzoo.train.guard import BlowUp, Guard
+from srzoo.train.objective import Objective
+from srzoo.train.optimizers import rate_share
 from srzoo.train.recipe import Recipe, Stage
+from srzoo.train.record import Recorder
+from srzoo.train.start import Start, take_start
 from srzoo.train.state import (
+    Groups,
     MovingAverage,
     Progress,
     load_state,
@@ -30,47 +35,45 @@ from srzoo.train.state import (
     restore_optimizer,
     save_state,
 )
-from srzoo.train.step import Trainer
+from srzoo.train.step import Batch, Trainer, select_parts
+
+UNUSED = "unused-photos.txt"
+"""Name, in the folder of a run, of the list of photos that could not be used; there only where there are some."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a watcher is told after every step."""
+    """What a watcher is told of a step, once its numbers are known."""
 
     stage: Stage
     step: int
     """Steps done in the stage."""
     values: Mapping[str, float]
-    """Loss terms, ``images_per_second``, ``data_seconds`` waited for the crops, and ``val_psnr_y`` in dB where the
-    step was validated."""
+    """What the ledger has of it; see docs/training.md."""
+    note: str = ""
+    """What a person should know, mostly nothing."""
 
 
 Watcher = Callable[[Report], None]
-Batch = tuple[Tensor, Tensor]
-"""LR and HR crops of one step."""
-
-CHECKPOINT = "checkpoint.safetensors"
-LEDGER = "ledger.csv"
-UNUSED = "unused-photos.txt"
-"""Names of files in the folder of a run; the last is there only where photos could not be used, and says why."""
 
 
 class Run:
-    """A recipe at work in a folder of its own.
+    """A recipe at work in a folder of its own, in this process or, under torchrun, in several that share each batch.
 
     Args:
         recipe: What to do.
         folder: Where checkpoint, ledger and models go.
         data: Folder that the recipe's data paths start from.
         device: Where to compute.
-        start: A model file to start from in place of fresh weights.
+        start: A model to start from, by name or path, in place of the recipe's own.
         memory: Most bytes of photos to keep decoded.
         workers: Threads that prepare the next crops; 0 prepares them when they are wanted.
+        compiled: Whether the networks go through `torch.compile`.
+        shard: Most bytes of a checkpoint's files, 0 for no limit.
         tell: Told of progress while photos are looked at and decoded.
 
     Raises:
-        TrainingError: The recipe cannot start: the crops are too small for the discriminator.
-        DataError: Photos are missing, or none can be used.
+        SrzooError: The recipe cannot start: a loss lacks its weights, crops are too small, photos are missing.
     """
 
     def __init__(
@@ -80,42 +83,64 @@ class Run:
         data: Path,
         *,
         device: torch.device | str = "cpu",
-        start: Path | None = None,
+        start: str | None = None,
         memory: int = 4 << 30,
         workers: int = 1,
+        compiled: bool = False,
+        shard: int = 0,
         tell: Tell = lambda done, total, what: None,
     ) -> None:
         self.recipe = recipe
         self.folder = folder
-        self._workers = workers
-        self._config = recipe.network()
         self.progress = Progress()
-        self.precision = usable_precision(recipe.precision, torch.device(device))
-        """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else ``float32``."""
+        self._workers = workers
+        self._shard = shard
+        self._config = recipe.network()
+        self._objectives = [Objective(stage, self._config.scale) for stage in recipe.stages]
+        self._fabric, self.precision = start_engine(torch.device(device), recipe.precision)
+        """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else the next best."""
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
-        if start is not None:
-            checkpoint.load_weights(self.model, checkpoint.read_weights(start), str(start))
-        self.model.to(device).to(memory_format=torch.channels_last)
+        self.start: Start | None = None
+        """What came of the model to start from."""
+        if source := start or recipe.start:
+            self.start = take_start(self.model, source)
+        self._trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.model.to(self._fabric.device).to(memory_format=torch.channels_last)
         self.discriminator = None
-        if any(stage.uses("adversarial") for stage in recipe.stages):
+        if any(objective.adversarial for objective in self._objectives):
             built = build_discriminator(self._config, seed=recipe.seed)
-            self.discriminator = built.to(device).to(memory_format=torch.channels_last)
-            self._check_crops(self.discriminator.min_size)
-        for stage in recipe.stages:
-            check_files(stage.uses)
+            self.discriminator = built.to(self._fabric.device).to(memory_format=torch.channels_last)
+        self._check_sizes()
+        if compiled:
+            for network in filter(None, (self.model, self.discriminator)):
+                network.compile()
         self._validation = validation_pairs(recipe, data, self.model.scale, tell)
         self._crops = open_crops(recipe, data, self.model.scale, memory, tell)
         self.photos = self._crops.photos
-        self._average = MovingAverage(self.model, recipe.stages[0].ema)
-        self._groups: dict[str, dict[str, Tensor]] = {}
+        self._groups: Groups = {}
+        self._guard = Guard(recipe.guard.limit)
 
-    def _check_crops(self, smallest: int) -> None:
-        for stage in self.recipe.stages:
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
+        return self._fabric.is_global_zero
+
+    def _check_sizes(self) -> None:
+        for stage, objective in zip(self.recipe.stages, self._objectives, strict=True):
             side = self.recipe.crop(stage) * self.model.scale
-            if stage.uses("adversarial") and side < smallest:
+            needs = [("its losses", objective.min_size)]
+            if objective.adversarial and self.discriminator is not None:
+                needs.append((f"discriminator {self._config.discriminator.name}", self.discriminator.min_size))
+            for who, smallest in needs:
+                if side < smallest:
+                    raise TrainingError(
+                        f"stage {stage.name}: HR crops of {side} pixels are too small for {who}, "
+                        f"which needs {smallest}; raise crop"
+                    )
+            if (self.recipe.batch(stage) // stage.accumulate) % self._fabric.world_size:
                 raise TrainingError(
-                    f"stage {stage.name}: HR crops of {side} pixels are too small for discriminator "
-                    f"{self._config.discriminator.name}, which needs {smallest}; raise crop"
+                    f"stage {stage.name}: {self._fabric.world_size} processes cannot share a batch of "
+                    f"{self.recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
                 )
 
     def begin(self, *, resume: bool) -> None:
@@ -124,14 +149,19 @@ class Run:
         Raises:
             TrainingError: There is a checkpoint, but it is not to be resumed, or it belongs to another recipe.
         """
-        path = self.folder / CHECKPOINT
-        if not path.is_file():
+        saved = load_state(self.folder)
+        if saved is None:
             return
         if not resume:
             raise TrainingError(f"{self.folder} holds a run; go on with --resume, or choose another --output")
-        self.progress, identity, self._groups = load_state(path)
-        if identity["recipe"] != self.recipe.hash():
-            raise TrainingError(f"{path} belongs to another recipe; choose another --output, or remove that folder")
+        if saved[1]["recipe"] != self.recipe.hash():
+            raise TrainingError(f"{self.folder} belongs to another recipe; choose another --output, or remove it")
+        self._take_up(*saved)
+
+    def _take_up(self, progress: Progress, facts: Mapping[str, object], groups: Groups) -> None:
+        self.progress, self._groups = progress, groups
+        self._guard = Guard(**facts["guard"])  # type: ignore[arg-type]
+        self._fabric.strategy.precision.load_state_dict(facts["scaler"])  # type: ignore[arg-type]
 
     def run(self, watch: Watcher) -> Path:
         """Train through what is left of the stages.
@@ -141,85 +171,134 @@ class Run:
 
         Returns:
             The last stage's model file.
+
+        Raises:
+            TrainingError: Training blew up, and the recipe has it stop.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._ledger = Ledger(self.folder / LEDGER, until=self.progress.step)
-        for index in range(self.progress.stage, len(self.recipe.stages)):
-            self._run_stage(index, watch)
+        if self.leads:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CheckpointError(f"cannot make the folder {self.folder}: {error.strerror}") from None
+        while self.progress.stage < len(self.recipe.stages):
+            try:
+                self._run_stage(watch)
+            except BlowUp as error:
+                self._roll_back(str(error), watch)
         return self.folder / f"{self.recipe.stages[-1].name}.safetensors"
 
-    def _run_stage(self, index: int, watch: Watcher) -> None:
-        stage = self.recipe.stages[index]
-        discriminator = self.discriminator if stage.uses("adversarial") else None
-        trainer = Trainer(self.model, discriminator, stage, self.precision, self.recipe.seed)
-        self._restore_or_begin(index, trainer)
-        self.model.train()
-        with self._batches(stage) as batches:
+    def _run_stage(self, watch: Watcher) -> None:
+        index = self.progress.stage
+        stage, objective = self.recipe.stages[index], self._objectives[index]
+        gc.collect()  # a stage before this one may have left hooks on the weights
+        select_parts(self.model, stage, self._trainable)
+        judge = self.discriminator if objective.adversarial else None
+        trainer = Trainer(self._fabric, self.model, judge, stage, objective, self.precision, self.recipe.seed)
+        self._average = MovingAverage(self.model, stage.ema)
+        self._restore(trainer)
+        if not self.progress.stage_step:
+            self._guard.begin_stage()
+            self._save(trainer)
+        recorder = self._recorder(stage, objective)
+        share = self._fabric.global_rank, self._fabric.world_size
+        with stage_batches(self._crops, self.model, self.recipe, stage, self.progress, share, self._workers) as batches:
             while self.progress.stage_step < stage.steps:
-                values = self._step(trainer, batches)
+                self._step(trainer, batches, recorder)
                 done = self.progress.stage_step
-                if done % self.recipe.validate_every == 0 or done == stage.steps:
-                    values["val_psnr_y"] = self._validate()
-                self._ledger.add(self.progress.step - 1, stage.name, values)
-                if done % self.recipe.save_every == 0 and done < stage.steps:
+                validates = done % self.recipe.validate_every == 0 or done == stage.steps
+                saves = done % self.recipe.save_every == 0 and done < stage.steps
+                if validates or saves or recorder.full:
+                    self._settle(recorder, stage, validates, watch)
+                if saves:
                     self._save(trainer)
-                watch(Report(stage, done, values))
-        self._finish(index, stage)
+        self._finish(stage)
 
-    def _batches(self, stage: Stage) -> Prefetcher[Batch]:
-        """The crops of what is left of a stage; each step's depend on its number alone, whoever makes them and when."""
-        first, crop = self.progress.step, self.recipe.crop(stage)
-        steps = range(first, first + stage.steps - self.progress.stage_step)
-        seed, size = self.recipe.seed, self.recipe.data.batch
-        return Prefetcher(lambda step: self._crops.batch(seed, step, size, crop), steps, self._workers)
-
-    def _step(self, trainer: Trainer, batches: Iterator[Batch]) -> dict[str, float]:
+    def _step(self, trainer: Trainer, batches: Iterator[Batch], recorder: Recorder) -> None:
         began = time.perf_counter()
-        lr, hr = next(batches)
+        batch = next(batches)
         waited = time.perf_counter() - began
-        values = trainer.step(lr, hr, self.progress.stage_step)
-        self._average.update(self.model, self.progress.stage_step)
+        number, stage = self.progress.stage_step, self.recipe.stages[self.progress.stage]
+        slower = self.recipe.guard.slower**self.progress.rollbacks
+        values = trainer.step(batch, number, slower)
+        self._average.update(number)
+        if number % self.recipe.log_every == 0:
+            speed = self.recipe.batch(stage) / (time.perf_counter() - began)
+            rate = stage.learning_rate * rate_share(stage, number) * slower
+            facts = {"learning_rate": rate, "images_per_second": speed, "data_seconds": waited}
+            recorder.add(self.progress.step, values, facts)
         self.progress.step += 1
         self.progress.stage_step += 1
-        speed = len(lr) / (time.perf_counter() - began)
-        return values | {"images_per_second": speed, "data_seconds": waited}
 
-    def _restore_or_begin(self, index: int, trainer: Trainer) -> None:
-        stage = self.recipe.stages[index]
+    def _recorder(self, stage: Stage, objective: Objective) -> Recorder:
+        watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.image)
+        folder, scaled = self.folder if self.leads else None, self.precision == "fp16"
+        return Recorder(folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled)
+
+    def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
+        first = self.progress.step - self.progress.stage_step
+        if validates:
+            recorder.tell(self.progress.step - 1, "val_psnr_y", self._validate(stage))
+        for step, row, note in recorder.settle():
+            watch(Report(stage, step - first + 1, row, note))
+
+    def _restore(self, trainer: Trainer) -> None:
         groups, self._groups = self._groups, {}
-        if groups:
-            self.model.load_state_dict(groups["model"])
-        self._average = MovingAverage(self.model, stage.ema)
         if not groups:
-            self.progress.stage, self.progress.stage_step = index, 0
             return
-        self._average.values = groups.get("average", self._average.values)
-        if self.discriminator is not None and "discriminator" in groups:
+        self.model.load_state_dict(groups["model"])
+        self._average = MovingAverage(self.model, self.recipe.stages[self.progress.stage].ema)
+        self._average.take(groups.get("average", {}))
+        if self.discriminator is not None:
             self.discriminator.load_state_dict(groups["discriminator"])
         for name, optimizer in trainer.optimizers.items():
-            restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
+            if tensors := groups.get(f"optimizer.{name}"):
+                restore_optimizer(optimizer, tensors)
+
+    def _roll_back(self, reason: str, watch: Watcher) -> None:
+        """Go back to the last checkpoint and go on more slowly, or stop."""
+        saved, guard = load_state(self.folder), self.recipe.guard
+        assert saved is not None
+        stage, last = self.recipe.stages[self.progress.stage], saved[0].step
+        if guard.on_blow_up == "stop" or saved[0].rollbacks >= guard.rollbacks:
+            again = f" after {saved[0].rollbacks} rollbacks" if saved[0].rollbacks else ""
+            raise TrainingError(
+                f"stage {stage.name}: {reason}{again}; the state after step {last} is kept in {self.folder}; train "
+                'again with a lower learning_rate and another --output, or with guard.on_blow_up = "rollback"'
+            )
+        self._fabric.barrier()
+        self._take_up(*saved)
+        self.progress.rollbacks += 1
+        slower = guard.slower**self.progress.rollbacks
+        note = f"{reason}; back to step {last}, learning rates at {slower:.3g} of the recipe's"
+        watch(Report(stage, self.progress.stage_step, {}, note))
 
     def _save(self, trainer: Trainer | None) -> None:
-        groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
-        if self.discriminator is not None:
-            groups["discriminator"] = self.discriminator.state_dict()
-        if trainer is not None:
-            groups["average"] = self._average.values
-            for name, optimizer in trainer.optimizers.items():
-                groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
-        self._ledger.flush()
-        if lines := [*self.photos.problems, *self.photos.unused]:
-            checkpoint.write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
-        save_state(self.folder / CHECKPOINT, self.progress, {"recipe": self.recipe.hash()}, groups)
+        if self.leads:
+            groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
+            if self.discriminator is not None:
+                groups["discriminator"] = self.discriminator.state_dict()
+            if trainer is not None:
+                groups["average"] = self._average.values
+                for name, optimizer in trainer.optimizers.items():
+                    groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
+            if lines := [*self.photos.problems, *self.photos.unused]:
+                checkpoint.write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
+            facts = {
+                "recipe": self.recipe.hash(),
+                "guard": self._guard.to_dict(),
+                "scaler": self._fabric.strategy.precision.state_dict(),
+            }
+            save_state(self.folder, self.progress, facts, groups, self._shard)
+        self._fabric.barrier()
 
-    def _finish(self, index: int, stage: Stage) -> None:
+    def _finish(self, stage: Stage) -> None:
         """The average becomes the model: it is kept, and the next stage starts from it."""
         self.model.load_state_dict(self._average.values)
         self.model.trained = True
         training = {
             "recipe": self.recipe.model_dump(mode="json"),
             "recipe_hash": self.recipe.hash(),
-            "stages": [each.name for each in self.recipe.stages[: index + 1]],
+            "stages": [each.name for each in self.recipe.stages[: self.progress.stage + 1]],
             "precision": self.precision,
             "photos": {
                 "count": self.photos.count,
@@ -228,20 +307,22 @@ class Run:
             },
             "lr": resolved_steps(self.recipe.data.degradation) if self.recipe.data.lr == "made" else "given",
         }
-        checkpoint.save_model(
-            self.model,
-            self.folder / f"{stage.name}.safetensors",
-            training_parts=True,
-            extra={"training": training},
-        )
-        self.progress.stage, self.progress.stage_step = index + 1, 0
+        if self.leads:
+            path = self.folder / f"{stage.name}.safetensors"
+            checkpoint.save_model(self.model, path, training_parts=True, extra={"training": training})
+        self.progress.stage, self.progress.stage_step = self.progress.stage + 1, 0
         self._save(None)
 
-    def _validate(self) -> float:
+    def _validate(self, stage: Stage) -> float:
         """Mean PSNR on Y, in dB, of the average on the whole validation images."""
-        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self._average.values)
-        try:
-            return float(evaluate(self.model, self._validation).mean["psnr_y"])
-        finally:
-            self.model.load_state_dict(kept)
+        score = 0.0
+        if self.leads:
+            kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.model.load_state_dict(self._average.values)
+            try:
+                score = float(evaluate(self.model, self._validation).mean["psnr_y"])
+            finally:
+                self.model.load_state_dict(kept)
+                select_parts(self.model, stage, self._trainable)
+        self._fabric.barrier()
+        return score

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import platform
+from typing import Literal
 
 import torch
 
+from srzoo.train.recipe import Precision
 
-def usable_precision(wanted: str, device: torch.device) -> str:
-    """``wanted``, or ``float32`` where the device would only imitate bfloat16, some ten times slower.
+FABRIC: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "float32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+"""What Lightning Fabric calls each precision; ``fp16`` comes with a gradient scaler."""
+
+
+def usable_precision(wanted: Precision, device: torch.device) -> Precision:
+    """``wanted``, or what comes nearest to it at full speed.
+
+    Float16 needs a GPU, and gives way to bfloat16; bfloat16 gives way to float32 where the device would only imitate
+    it, some ten times slower.
 
     Args:
-        wanted: ``float32`` or ``bf16``.
+        wanted: Arithmetic that the recipe asks for.
         device: Where the network runs.
     """
-    return wanted if wanted == "float32" or _computes_bfloat16(device) else "float32"
+    if wanted == "fp16" and device.type == "cpu":
+        wanted = "bf16"
+    return "float32" if wanted == "bf16" and not _computes_bfloat16(device) else wanted
 
 
 def _computes_bfloat16(device: torch.device) -> bool:

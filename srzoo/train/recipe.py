@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 from srzoo.config import ModelConfig, PartConfig, checked, merge, read_named
 from srzoo.errors import ConfigError
 
-Loss = Literal["l1", "consistency", "perceptual", "adversarial", "kl"]
-"""Names of the loss terms; a latent's own terms are added with weight 1."""
+Precision = Literal["float32", "bf16", "fp16"]
+"""Arithmetic of the forward pass."""
 
+TrainedPart = Literal["pre_encoder", "encoder", "latent", "decoder"]
+"""Parts of the generator that a stage may train by themselves."""
 
-LATER = "later"
-"""Marks a field that came after the first recipes had been hashed; see `Recipe.hash`."""
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _listed(value: Any) -> Any:
@@ -26,10 +27,50 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str | Mapping) else value
 
 
-class Data(BaseModel):
-    """Photos and crops."""
+def _named(value: Any) -> Any:
+    """Tables by name as a list of tables with names, without those of no steps."""
+    if not isinstance(value, Mapping):
+        return value
+    for name, table in value.items():
+        if not isinstance(table, Mapping):
+            raise ValueError(f"stage {name} is not a table; write [stages.{name}]")
+    return [{"name": name, **table} for name, table in value.items() if table.get("steps", 1) != 0]
+
+
+class Table(BaseModel):
+    """A table of a recipe: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Term(Table):
+    """The weight of a loss, and its options; written as a number where it has none."""
+
+    weight: float = Field(ge=0)
+    """What the term is multiplied by."""
+
+    options: dict[str, Any] = {}
+    """Options of the loss by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if isinstance(value, int | float):
+            return {"weight": value}
+        if isinstance(value, Mapping) and "options" not in value:
+            return {
+                "weight": value.get("weight", 1.0),
+                "options": {key: each for key, each in value.items() if key != "weight"},
+            }
+        return value
+
+    @model_serializer
+    def _short(self) -> float | dict[str, Any]:
+        return {"weight": self.weight, **self.options} if self.options else self.weight
+
+
+class Data(Table):
+    """Photos and crops."""
 
     train: tuple[str, ...] = Field(min_length=1)
     """Data sets of HR photos, as `srzoo.data.reference.open_dataset` reads them: names, or paths relative to the data
@@ -42,12 +83,12 @@ class Data(BaseModel):
     """Side of a crop in LR pixels."""
 
     batch: int = Field(default=8, ge=1, le=4096)
-    """Crops in a step."""
+    """Crops in a step, of all processes together."""
 
-    degradation: Annotated[tuple[PartConfig, ...], BeforeValidator(_listed), LATER] = (PartConfig(name="bicubic"),)
+    degradation: Annotated[tuple[PartConfig, ...], BeforeValidator(_listed)] = (PartConfig(name="bicubic"),)
     """What makes LR of HR, step by step."""
 
-    lr: Annotated[Literal["made", "given"], LATER] = "made"
+    lr: Literal["made", "given"] = "made"
     """Whether LR is made by `degradation`, or the data sets' own."""
 
     @model_validator(mode="after")
@@ -57,10 +98,8 @@ class Data(BaseModel):
         return self
 
 
-class Stage(BaseModel):
+class Stage(Table):
     """A run of steps with one set of losses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     """Names the model file that the stage leaves."""
@@ -68,17 +107,35 @@ class Stage(BaseModel):
     steps: int = Field(ge=1)
     """Optimiser steps."""
 
-    optimizer: Literal["adam", "muon"] = "adam"
+    train: tuple[TrainedPart, ...] = ()
+    """Parts that are trained, the others staying as they are; empty for all."""
+
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
     """What moves the generator; ``muon`` takes the large matrices and leaves the rest to Adam."""
 
     learning_rate: float = Field(default=1e-3, gt=0)
     """Learning rate of the generator, at its height."""
 
+    betas: tuple[Share, Share] = (0.9, 0.99)
+    """Adam's decays for the generator."""
+
+    weight_decay: float = Field(default=0.0, ge=0)
+    """How fast ``adamw`` lets weights shrink."""
+
     discriminator_learning_rate: float = Field(default=2e-4, gt=0)
     """Adam's learning rate for the discriminator, at its height."""
 
     warm_up: int = Field(default=100, ge=0)
-    """Steps over which the learning rate climbs to its height, from where a cosine takes it to zero."""
+    """Steps over which the learning rates climb to their height."""
+
+    schedule: Literal["cosine", "constant", "multistep"] = "cosine"
+    """How they go on from there: along a cosine to zero, not at all, or down by ``gamma`` at each of ``milestones``."""
+
+    milestones: tuple[Share, ...] = ()
+    """For ``multistep``: shares of the stage."""
+
+    gamma: float = Field(default=0.5, gt=0, lt=1)
+    """For ``multistep``: what a rate is multiplied by."""
 
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the generator's gradient."""
@@ -89,35 +146,64 @@ class Stage(BaseModel):
     crop: int | None = Field(default=None, ge=4, le=512)
     """Side of a crop in LR pixels, where it is not the run's."""
 
+    batch: int | None = Field(default=None, ge=1, le=4096)
+    """Crops in a step, where it is not the run's."""
+
+    accumulate: int = Field(default=1, ge=1)
+    """Parts in which a batch goes through the network, one after another, to need less memory."""
+
     posterior_share: float = Field(default=0.25, ge=0, le=1)
     """Share of the steps, evenly spread, that decode from the posterior; the rest decodes from the prior."""
 
     temperature: float = Field(default=0.0, ge=0)
     """Standard deviation of the noise in what is decoded from the prior; 0 takes its mean."""
 
-    prior: dict[Loss, float] = {}
-    """Weight of each loss on what is decoded from the prior."""
+    prior: dict[str, Term] = {}
+    """Losses on what is decoded from the prior: weights, or tables with ``weight`` and options."""
 
-    posterior: dict[Loss, float] = {}
-    """Weight of each loss on what is decoded from the posterior."""
+    posterior: dict[str, Term] = {}
+    """Losses on what is decoded from the posterior, likewise."""
+
+    r1: float = Field(default=0.0, ge=0)
+    """Weight of the discriminator's squared gradient at real images."""
+
+    r1_every: int = Field(default=8, ge=1)
+    """Steps from one R1 penalty to the next; it counts that much more."""
 
     @model_validator(mode="after")
-    def _something_to_learn_from(self) -> Stage:
-        for branch, steps in (("prior", self.posterior_share < 1), ("posterior", self.posterior_share > 0)):
-            weights = getattr(self, branch)
-            if steps and not any(weight for name, weight in weights.items() if name != "kl"):
-                raise ValueError(f"{branch} needs a loss on the image, such as {branch} = {{ l1 = 1.0 }}")
+    def _coherent(self) -> Stage:
+        if bool(self.milestones) != (self.schedule == "multistep"):
+            raise ValueError('milestones belong to schedule = "multistep", and it needs some, such as [0.5, 0.75]')
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError('weight_decay belongs to optimizer = "adamw"')
         return self
 
-    def uses(self, loss: str) -> bool:
-        """Whether ``loss`` has a weight in this stage."""
-        return any(name == loss and weight for table in (self.prior, self.posterior) for name, weight in table.items())
+    def branches(self) -> Iterator[tuple[str, Mapping[str, Term]]]:
+        """The branches that the stage decodes from, each with its losses that have a weight."""
+        for branch, used in (("prior", self.posterior_share < 1), ("posterior", self.posterior_share > 0)):
+            if used:
+                terms: Mapping[str, Term] = getattr(self, branch)
+                yield branch, {name: term for name, term in terms.items() if term.weight}
 
 
-class Recipe(BaseModel):
+class Guard(Table):
+    """What happens when training blows up: a term is no number, or far above what it was."""
+
+    on_blow_up: Literal["stop", "rollback"] = "stop"
+    """Stop, or go back to the last checkpoint and go on from there with lower learning rates."""
+
+    limit: float = Field(default=50.0, gt=1)
+    """How many times its moving average an image loss may reach."""
+
+    rollbacks: int = Field(default=3, ge=1)
+    """How often a run may go back before it stops."""
+
+    slower: float = Field(default=0.5, gt=0, lt=1)
+    """What all learning rates are multiplied by each time."""
+
+
+class Recipe(Table):
     """Everything that decides a run, but for where the photos lie and where the results go."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: str = "reference"
     """Preset, or TOML file, of the network."""
@@ -125,10 +211,13 @@ class Recipe(BaseModel):
     model: dict[str, Any] = {}
     """Changes to the preset."""
 
+    start: str | None = None
+    """Model to start from, by name or path, in place of fresh weights; what does not fit stays fresh."""
+
     seed: int = Field(default=0, ge=0)
     """Seed of weights, crops and noise."""
 
-    precision: Literal["float32", "bf16"] = "bf16"
+    precision: Precision = "bf16"
     """Arithmetic of the forward pass; weights and their averages stay float32."""
 
     validate_every: int = Field(default=1000, ge=1)
@@ -137,19 +226,35 @@ class Recipe(BaseModel):
     save_every: int = Field(default=250, ge=1)
     """Steps between checkpoints."""
 
+    log_every: int = Field(default=1, ge=1)
+    """Steps between rows of the ledger."""
+
     data: Data
-    stages: tuple[Stage, ...] = Field(min_length=1)
+    guard: Guard = Guard()
+    stages: Annotated[tuple[Stage, ...], BeforeValidator(_named)] = Field(min_length=1)
+    """One after another; written as tables by name, ``[stages.fidelity]``, of which those with ``steps = 0`` are left
+    out, so that a recipe can change or drop a stage of the one that it derives from."""
 
     @model_validator(mode="after")
     def _names(self) -> Recipe:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"stages need names of their own, got {', '.join(names)}")
+        for stage in self.stages:
+            if (stage.batch or self.data.batch) % stage.accumulate:
+                raise ValueError(
+                    f"stage {stage.name}: accumulate = {stage.accumulate} does not divide its batch of "
+                    f"{stage.batch or self.data.batch}"
+                )
         return self
 
     def crop(self, stage: Stage) -> int:
         """Side of a stage's crops in LR pixels."""
         return stage.crop or self.data.crop
+
+    def batch(self, stage: Stage) -> int:
+        """Crops in a stage's step."""
+        return stage.batch or self.data.batch
 
     def network(self) -> ModelConfig:
         """The network's configuration."""
@@ -160,25 +265,10 @@ class Recipe(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits that change with anything in the recipe or in the network it trains.
 
-        A field marked `LATER` counts only where it differs from its default, which stands for what was done before the
-        field existed: recipes that do not use it keep their hash, and so do the files of the models they made.
+        What is as it would be anyway does not count, so that a key that comes later changes no recipe without it.
         """
-        values = {**_counted(self), "network": self.network().to_dict()}
+        values = {**self.model_dump(mode="json", exclude_defaults=True), "network": self.network().to_dict()}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _counted(table: BaseModel) -> dict[str, Any]:
-    """JSON values of a table without those marked `LATER` that are as they would be anyway."""
-    values = table.model_dump(mode="json")
-    for name, field in type(table).model_fields.items():
-        value = getattr(table, name)
-        if LATER in field.metadata and value == field.get_default(call_default_factory=True):
-            del values[name]
-        elif isinstance(value, BaseModel):
-            values[name] = _counted(value)
-        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-            values[name] = [_counted(each) for each in value]
-    return values
 
 
 def load_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:

@@ -1,10 +1,12 @@
-"""Everything that a run needs to go on as if it had never stopped, in one file."""
+"""Everything that a run needs to go on as if it had never stopped."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ from srzoo.checkpoint import write_atomically
 from srzoo.errors import CheckpointError
 
 FORMAT = "srzoo-training"
+VERSION = 2
+INDEX = "checkpoint.json"
+"""The file that makes a checkpoint: it names the files with the tensors, which are worth nothing without it."""
+
+Groups = dict[str, dict[str, Tensor]]
+"""Named groups of named tensors."""
 
 
 @dataclass
@@ -33,6 +41,9 @@ class Progress:
     stage_step: int = 0
     """Optimiser steps done in this stage."""
 
+    rollbacks: int = 0
+    """How often the run went back after a blow-up."""
+
 
 class MovingAverage:
     """Exponential moving average of a module's state; whole numbers are copied.
@@ -44,56 +55,121 @@ class MovingAverage:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self._decay = decay
-        self.values = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        self._state = module.state_dict()
+        self.values = {name: value.detach().clone() for name, value in self._state.items()}
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take the module's state in; early steps weigh more, so that the initial weights are forgotten."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value, 1 - decay)
-            else:
-                self.values[name].copy_(value)
+        floats = [name for name, value in self._state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.values[name] for name in floats], [self._state[name] for name in floats], 1 - decay)
+        for name in self._state.keys() - floats:
+            self.values[name].copy_(self._state[name])
+
+    def take(self, values: Mapping[str, Tensor]) -> None:
+        """Go on from an average that was saved."""
+        for name, value in values.items():
+            self.values[name].copy_(value)
 
 
 def save_state(
-    path: Path,
+    folder: Path,
     progress: Progress,
-    identity: Mapping[str, Any],
-    tensors: Mapping[str, Mapping[str, Tensor]],
+    facts: Mapping[str, Any],
+    groups: Mapping[str, Mapping[str, Tensor]],
+    most: int = 0,
 ) -> None:
-    """Write a checkpoint atomically.
+    """Write a checkpoint: tensors first, then, in one move, the index that names them.
+
+    A process that is killed at any moment leaves the old checkpoint or the new one.
 
     Args:
-        path: The file.
+        folder: Where the files go.
         progress: Where the run stands.
-        identity: What a resumed run must agree with, such as the recipe's hash.
-        tensors: Named groups of tensors.
-    """
-    flat = {f"{group}/{name}": value.contiguous() for group, named in tensors.items() for name, value in named.items()}
-    header = {"format": FORMAT, "progress": vars(progress), **identity}
-    write_atomically(path, to_bytes(flat, metadata={"srzoo": json.dumps(header, sort_keys=True)}))
-
-
-def load_state(path: Path) -> tuple[Progress, dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """Read what `save_state` wrote.
+        facts: JSON values that a resumed run needs.
+        groups: Named groups of tensors.
+        most: Most bytes of tensors in a file, 0 for no limit; larger tensors are cut.
 
     Raises:
-        CheckpointError: The file is damaged or holds something else.
+        CheckpointError: The folder cannot be written to.
     """
+    flat = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
+    shards = list(_shards(flat, most))
+    unique = f"checkpoint-{progress.step}-{secrets.token_hex(4)}"
+    names = [f"{unique}-{index}-of-{len(shards)}.safetensors" for index in range(1, len(shards) + 1)]
+    for name, shard in zip(names, shards, strict=True):
+        write_atomically(folder / name, to_bytes(shard))
+    index = {
+        "format": FORMAT,
+        "version": VERSION,
+        "progress": asdict(progress),
+        "facts": dict(facts),
+        "files": names,
+        "shapes": {name: list(value.shape) for name, value in flat.items()},
+    }
+    write_atomically(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
+    for path in folder.glob("checkpoint-*.safetensors"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+
+
+def _shards(flat: Mapping[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
+    """Tensors, cut into flat pieces where a file would outgrow ``most`` bytes; ``name@first`` is such a piece."""
+    shard: dict[str, Tensor] = {}
+    room = most
+    for name, value in flat.items():
+        values, begin = value.detach().cpu().contiguous().view(-1), 0
+        size = values.element_size()
+        while begin < len(values) or not len(values):
+            if most and room < size:
+                yield shard
+                shard, room = {}, most
+            end = min(len(values), begin + max(1, room // size)) if most else len(values)
+            shard[f"{name}@{begin}"] = values[begin:end]
+            room -= (end - begin) * size
+            begin = end
+            if not len(values):
+                break
+    yield shard
+
+
+def load_state(folder: Path) -> tuple[Progress, dict[str, Any], Groups] | None:
+    """Read what `save_state` wrote: progress, facts and tensors; None where there is no checkpoint.
+
+    Raises:
+        CheckpointError: A file is damaged or holds something else.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        return None
     try:
-        with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("srzoo", "{}"))
-            groups: dict[str, dict[str, Tensor]] = {}
-            for key in file.keys():  # noqa: SIM118
-                group, name = key.split("/", 1)
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except (SafetensorError, OSError, ValueError) as error:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        if index.get("format") != FORMAT:
+            raise CheckpointError(f"{path} is not the index of a training checkpoint")
+        if index["version"] != VERSION:
+            raise CheckpointError(f"{path} has version {index['version']}, which this srzoo cannot resume")
+        progress, facts = Progress(**index["progress"]), index["facts"]
+        return progress, facts, _gather(folder, index["files"], index["shapes"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a whole training checkpoint: {error}") from None
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a training checkpoint")
-    return Progress(**header["progress"]), header, groups
+
+
+def _gather(folder: Path, files: list[str], shapes: Mapping[str, list[int]]) -> Groups:
+    pieces: dict[str, dict[int, Tensor]] = {}
+    for file in files:
+        with safe_open(str(folder / file), framework="pt") as opened:
+            for key in opened.keys():  # noqa: SIM118
+                name, begin = key.rsplit("@", 1)
+                pieces.setdefault(name, {})[int(begin)] = opened.get_tensor(key)
+    groups: Groups = {}
+    for name, shape in shapes.items():
+        parts = [part for _, part in sorted(pieces[name].items())]
+        if sum(map(len, parts)) != prod(shape):
+            raise ValueError(f"{name} is not whole")
+        group, rest = name.split("/", 1)
+        groups.setdefault(group, {})[rest] = torch.cat(parts).view(shape)
+    return groups
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -3,164 +3,228 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from srzoo.contracts import Discriminator, Output
 from srzoo.errors import TrainingError
 from srzoo.model import SRModel
-from srzoo.train import losses
-from srzoo.train.muon import Muon, matrix_weights
+from srzoo.train.engine import average_over_processes
+from srzoo.train.latent import channel_nats
+from srzoo.train.objective import Branch, Objective
+from srzoo.train.optimizers import discriminator_optimizer, generator_optimizer, rate_share, set_rate
 from srzoo.train.recipe import Stage
 
-Terms = dict[str, Tensor]
+
+class Batch(NamedTuple):
+    """What a process is handed for a step: its share of the batch."""
+
+    lr: Tensor
+    """(N, 3, h, w)."""
+
+    hr: Tensor
+    """(N, 3, scale * h, scale * w)."""
+
+    noise: tuple[Tensor, ...]
+    """Standard normal noise, one map per noise spec of the model; empty where none is wanted."""
 
 
 class Trainer:
-    """The networks and optimisers of one stage.
+    """The networks, losses and optimisers of one stage.
 
     Args:
+        fabric: Where to compute.
         model: The generator.
-        discriminator: What judges it, where the stage has an ``adversarial`` loss.
+        discriminator: What judges it, where the stage has an adversarial loss.
         stage: What is optimised.
-        precision: ``float32`` or ``bf16``, which the device should do by itself; see `srzoo.train.precision`.
-        seed: Seed of the noise.
+        objective: Its losses.
+        precision: Arithmetic of the networks; in ``fp16``, losses on images are computed in float32.
+        seed: Seed of chance inside the networks, such as dropout.
     """
 
     def __init__(
-        self, model: SRModel, discriminator: Discriminator | None, stage: Stage, precision: str, seed: int
+        self,
+        fabric: Fabric,
+        model: SRModel,
+        discriminator: Discriminator | None,
+        stage: Stage,
+        objective: Objective,
+        precision: str,
+        seed: int,
     ) -> None:
-        self.model = model
-        self.discriminator = discriminator
+        self._fabric = fabric
         self._stage = stage
-        self._precision = precision
         self._seed = seed
-        device = next(model.parameters()).device
-        self._device = device
-        self._image_losses = {name: losses.image_loss(name) for name in losses.IMAGE_LOSSES if stage.uses(name)}
-        for loss in self._image_losses.values():
-            if isinstance(loss, nn.Module):
-                loss.to(device).to(memory_format=torch.channels_last)
-        self.optimizers = generator_optimizers(model, stage)
-        """By name: what moves the generator, and ``discriminator``."""
+        self._objective = objective.to(fabric.device).to(memory_format=torch.channels_last)
+        self._half_losses = precision == "bf16"
+        self._scaled = precision == "fp16"
+        self._model = fabric.setup_module(model)
+        self._judge = discriminator
+        self.optimizers = {"generator": _unscaled_by_us(generator_optimizer(model, stage))}
+        """By name: ``generator``, and ``discriminator`` where there is one."""
         if discriminator is not None:
-            rate = stage.discriminator_learning_rate
-            self.optimizers["discriminator"] = _adam(discriminator.parameters(), rate, betas=(0.5, 0.99))
+            self._players = fabric.setup_module(discriminator)
+            self.optimizers["discriminator"] = _unscaled_by_us(
+                discriminator_optimizer(discriminator.parameters(), stage)
+            )
+        self._moved: dict[str, Any] = {name: fabric.setup_optimizers(each) for name, each in self.optimizers.items()}
 
-    def step(self, lr: Tensor, hr: Tensor, number: int) -> dict[str, float]:
-        """Take step ``number`` of the stage on LR (N, 3, h, w) and HR (N, 3, scale * h, scale * w).
+    def step(self, batch: Batch, number: int, rate: float = 1.0) -> dict[str, Tensor]:
+        """Take step ``number`` of the stage.
+
+        Args:
+            batch: This process's share.
+            number: Steps of the stage done before.
+            rate: What learning rates are multiplied by, beside the stage's schedule.
 
         Returns:
-            Every loss term before weighting, the norm of the generator's gradient, and the learning rate.
-
-        Raises:
-            TrainingError: A term is not finite.
+            Scalars without gradient, of all processes together: each loss term before weighting, ``at_image.`` and its
+            name for the norm of its weighted gradient at the generator's output, ``gradient`` for that of the
+            generator's weights before clipping, what the discriminator did, and ``kl.`` and a number for the nats of
+            each channel of the latent.
         """
-        rate = _rate(self._stage, number)
-        lr, hr = (each.to(self._device, memory_format=torch.channels_last) for each in (lr, hr))
-        with _frozen(self.discriminator):
-            fake, terms, loss = self._generator_loss(lr, hr, number)
-            _check(terms, number)
-            self.model.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._stage.clip)
-        _check({"gradient": norm}, number)
-        for name, optimizer in self.optimizers.items():
-            if name != "discriminator":
-                _move(optimizer, self._stage.learning_rate * rate)
-        if self.discriminator is not None:
-            terms |= self._discriminator_step(fake, hr, rate, number)
-        values = {name: float(value.detach()) for name, value in terms.items()}
-        return {**values, "gradient": float(norm), "learning_rate": self._stage.learning_rate * rate}
+        torch.manual_seed((self._seed * 1_000_003 + number) * 1_009 + self._fabric.global_rank)
+        rate *= rate_share(self._stage, number)
+        posterior = takes_posterior(self._stage.posterior_share, number)
+        parts = _parts(batch, self._stage.accumulate, self._fabric.device)
+        values = _Mean(len(parts))
+        fakes = []
+        with _frozen(self._judge):
+            for index, part in enumerate(parts):
+                with self._fabric.no_backward_sync(self._model, enabled=index < len(parts) - 1):
+                    fakes.append(self._pull_generator(part, posterior, number, values))
+        norm = self._clip("generator", self._model, self._stage.clip)
+        self._move("generator", self._stage.learning_rate * rate)
+        if self._judge is not None:
+            self._play(parts, fakes, number, values)
+            self._move("discriminator", self._stage.discriminator_learning_rate * rate)
+        return self._shared(values.values) | {"gradient": norm}
 
-    def _autocast(self) -> Any:
-        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
+    def _pull_generator(self, batch: Batch, posterior: bool, number: int, values: _Mean) -> Tensor:
+        """Gather the generator's gradient, and return what it made.
 
-    def _generator_loss(self, lr: Tensor, hr: Tensor, number: int) -> tuple[Tensor, Terms, Tensor]:
-        stage = self._stage
-        posterior = takes_posterior(stage.posterior_share, number)
-        weights = stage.posterior if posterior else stage.prior
-        with self._autocast():
-            noise = self._noise(lr, 1.0 if posterior else stage.temperature, number)
-            output = self.model(lr, hr if posterior else None, noise)
-        sr = output.sr.float()
-        weighted = self._terms(output, sr, hr, lr, weights)
-        total = torch.zeros((), device=self._device) + sum(weight * term for weight, term in weighted.values())
-        branch = "posterior" if posterior else "prior"
-        return sr.detach(), {f"{branch}.{name}": term for name, (_, term) in weighted.items()}, total
+        Each loss is differentiated down to the image by itself, so that the ledger can tell what each asks for at no
+        further cost; one pass through the generator then carries their sum.
+        """
+        name = "posterior" if posterior else "prior"
+        branch = self._objective.branches[name]
+        output: Output = self._model(batch.lr, batch.hr if posterior else None, batch.noise)
+        leaf = output.sr.detach().requires_grad_()
+        pull = torch.zeros_like(leaf)
+        for term, weight, value in self._image_terms(branch, leaf, batch):
+            (gradient,) = torch.autograd.grad(value, leaf)
+            pull.add_(gradient, alpha=weight)
+            values.add(f"{name}.{term}", value)
+            values.add(f"at_image.{name}.{term}", weight**2 * gradient.square().sum())
+        total = (output.sr * pull).sum()
+        for term, extra in output.losses.items():
+            values.add(f"{name}.{term}", extra)
+            total = total + extra
+        if output.posterior:
+            for term, (weight, loss) in branch.latent.items():
+                value = loss(output.prior, output.posterior, number)
+                values.add(f"{name}.{term}", value)
+                total = total + weight * value
+            for channel, nats in enumerate(channel_nats(output.posterior, output.prior)):
+                values.add(f"kl.{channel}", nats)
+        self._fabric.backward(total / values.parts)
+        return leaf.detach()
 
-    def _noise(self, lr: Tensor, temperature: float, number: int) -> tuple[Tensor, ...]:
-        if temperature == 0:
-            return ()
-        generator = torch.Generator().manual_seed(self._seed * 2_000_003 + number)
-        size = self.model.padded_size(*lr.shape[-2:])
-        return tuple(
-            temperature * torch.randn(lr.shape[0], spec.channels, *spec.size(*size), generator=generator).to(lr.device)
-            for spec in self.model.noise_specs
-        )
+    def _image_terms(self, branch: Branch, sr: Tensor, batch: Batch) -> Iterator[tuple[str, float, Tensor]]:
+        for name, (weight, loss) in branch.image.items():
+            with self._autocast(self._half_losses):
+                value = loss(sr, batch.hr, batch.lr)
+            yield name, weight, value
+        for name, (weight, game) in branch.adversarial.items():
+            assert self._judge is not None
+            with self._autocast(True):
+                real: tuple[Tensor, ...] = ()
+                if game.needs_real:
+                    with torch.no_grad():
+                        real = self._judge(batch.hr)
+                value = game.generator(_floats(real), _floats(self._judge(sr)))
+            yield name, weight, value
 
-    def _terms(
-        self, output: Output, sr: Tensor, hr: Tensor, lr: Tensor, weights: Mapping[Any, float]
-    ) -> dict[str, tuple[float, Tensor]]:
-        latent = losses.latent_terms(output)
-        terms = {name: (1.0, term) for name, term in latent.items() if name != "kl"}
-        for name, weight in weights.items():
-            if name == "kl":
-                if "kl" in latent:
-                    terms[name] = (weight, latent["kl"])
-                continue
-            with self._autocast():
-                if name == "adversarial":
-                    assert self.discriminator is not None
-                    term = losses.generator_hinge(self.discriminator(sr))
-                else:
-                    term = self._image_losses[name](sr, hr, lr)
-            terms[name] = (weight, term)
-        return terms
+    def _autocast(self, wanted: bool) -> Any:
+        return self._fabric.autocast() if wanted else nullcontext()
 
-    def _discriminator_step(self, fake: Tensor, hr: Tensor, rate: float, number: int) -> Terms:
-        assert self.discriminator is not None
-        with self._autocast():
-            real_logits, fake_logits = self.discriminator(hr), self.discriminator(fake)
-        loss = losses.discriminator_hinge(real_logits, fake_logits)
-        terms = {
-            "discriminator": loss,
-            "real_accuracy": torch.stack([(each > 0).float().mean() for each in real_logits]).mean(),
-            "fake_accuracy": torch.stack([(each < 0).float().mean() for each in fake_logits]).mean(),
-        }
-        _check(terms, number)
-        self.discriminator.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        _move(self.optimizers["discriminator"], self._stage.discriminator_learning_rate * rate)
-        return terms
+    def _play(self, parts: list[Batch], fakes: list[Tensor], number: int, values: _Mean) -> None:
+        """Gather the discriminator's gradient."""
+        game = self._objective.adversarial
+        assert game is not None
+        penalised = bool(self._stage.r1) and number % self._stage.r1_every == 0
+        for index, (part, fake) in enumerate(zip(parts, fakes, strict=True)):
+            with self._fabric.no_backward_sync(self._players, enabled=index < len(parts) - 1):
+                hr = part.hr.detach().requires_grad_(penalised)
+                real_logits, fake_logits = _floats(self._players(hr)), _floats(self._players(fake))
+                loss = game.discriminator(real_logits, fake_logits)
+                values.add("discriminator", loss)
+                values.add("real_accuracy", torch.stack([(each > 0).float().mean() for each in real_logits]).mean())
+                values.add("fake_accuracy", torch.stack([(each < 0).float().mean() for each in fake_logits]).mean())
+                if penalised:
+                    penalty = gradient_penalty(real_logits, hr)
+                    values.add("r1", penalty)
+                    loss = loss + 0.5 * self._stage.r1 * self._stage.r1_every * penalty
+                self._fabric.backward(loss / values.parts)
 
+    def _clip(self, name: str, module: Any, most: float) -> Tensor:
+        norm = self._fabric.clip_gradients(module, self._moved[name], max_norm=most, error_if_nonfinite=False)
+        assert norm is not None
+        return norm.detach()
 
-def generator_optimizers(model: nn.Module, stage: Stage) -> dict[str, Optimizer]:
-    """``adam`` for all weights, or ``muon`` for the matrices among them and ``adam`` for the rest."""
-    matrices = list(matrix_weights(model)) if stage.optimizer == "muon" else []
-    if not matrices:
-        return {"adam": _adam(model.parameters(), stage.learning_rate, betas=(0.9, 0.99))}
-    taken = set(map(id, matrices))
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in taken]
-    return {
-        "muon": Muon(matrices, stage.learning_rate),
-        "adam": _adam(rest, stage.learning_rate, betas=(0.9, 0.99)),
-    }
+    def _move(self, name: str, rate: float) -> None:
+        set_rate(self.optimizers[name], rate)
+        self._moved[name].step()
+        self._moved[name].zero_grad()
 
-
-def _adam(parameters: Iterable[Tensor], rate: float, betas: tuple[float, float]) -> Optimizer:
-    return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
+    def _shared(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The values of all processes together, squared norms of their shares' gradients as norms of the whole's."""
+        names = list(values)
+        means = average_over_processes(self._fabric, torch.stack([values[name].float() for name in names]))
+        shared = dict(zip(names, means, strict=True))
+        for name in names:
+            if name.startswith("at_image."):
+                shared[name] = (shared[name] / self._fabric.world_size).sqrt()
+        return shared
 
 
-def _move(optimizer: Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+class _Mean:
+    """Means, by name, of what the parts of a batch give; squared norms of gradients are those of the whole batch."""
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+        self.values: dict[str, Tensor] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        share = value.detach() / (self.parts**2 if name.startswith("at_image.") else self.parts)
+        self.values[name] = self.values[name] + share if name in self.values else share
+
+
+def select_parts(model: SRModel, stage: Stage, trainable: Collection[Tensor]) -> None:
+    """Let gradients reach what the stage trains, and put the rest to rest.
+
+    Args:
+        model: The generator.
+        stage: Names the parts that are trained.
+        trainable: Parameters that are learned at all; a part may have frozen others.
+
+    Raises:
+        TrainingError: Nothing is left to be trained.
+    """
+    parts = [getattr(model, name) for name in stage.train] or [model]
+    chosen = {id(parameter) for part in parts for parameter in part.parameters()}
+    for parameter in trainable:
+        parameter.requires_grad_(id(parameter) in chosen)
+    if not any(parameter.requires_grad for parameter in trainable):
+        raise TrainingError(f"stage {stage.name}: {', '.join(stage.train)} of this network has no weights to train")
+    model.eval()
+    for part in parts:
+        part.train()
 
 
 def takes_posterior(share: float, step: int) -> bool:
@@ -168,21 +232,41 @@ def takes_posterior(share: float, step: int) -> bool:
     return math.floor((step + 1) * share) > math.floor(step * share)
 
 
-def _rate(stage: Stage, step: int) -> float:
-    """Share of the full learning rate: a linear climb, then a cosine to zero."""
-    if step < stage.warm_up:
-        return (step + 1) / stage.warm_up
-    done = (step - stage.warm_up) / max(1, stage.steps - stage.warm_up)
-    return 0.5 * (1 + math.cos(math.pi * done))
+def gradient_penalty(logits: tuple[Tensor, ...], real: Tensor) -> Tensor:
+    """Squared gradient of the logits at real images, a mean over images: R1.
+
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018.
+
+    Args:
+        logits: Maps (N, ...) computed from ``real``; each image's logit is the mean of its maps.
+        real: Images (N, 3, H, W) with ``requires_grad``.
+    """
+    total = torch.stack([each.flatten(1).mean(dim=1) for each in logits]).mean(dim=0).sum()
+    (gradient,) = torch.autograd.grad(total, real, create_graph=True)
+    return gradient.square().flatten(1).sum(dim=1).mean()
 
 
-def _check(terms: Mapping[str, Tensor], number: int) -> None:
-    for name, value in terms.items():
-        if not torch.isfinite(value).all():
-            raise TrainingError(
-                f"{name} became {float(value)} at step {number}; start again with a lower "
-                "learning_rate and another --output"
-            )
+def _parts(batch: Batch, count: int, device: torch.device) -> list[Batch]:
+    def moved(values: Tensor) -> tuple[Tensor, ...]:
+        return tuple(
+            part.to(device, memory_format=torch.channels_last, non_blocking=True) for part in values.chunk(count)
+        )
+
+    noise = [moved(each) for each in batch.noise]
+    return [
+        Batch(lr, hr, tuple(each[index] for each in noise))
+        for index, (lr, hr) in enumerate(zip(moved(batch.lr), moved(batch.hr), strict=True))
+    ]
+
+
+def _floats(logits: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(each.float() for each in logits)
+
+
+def _unscaled_by_us(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Fused optimisers offer to unscale float16 gradients themselves, which is too late for clipping them."""
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
 
 
 @contextmanager
@@ -191,8 +275,10 @@ def _frozen(module: nn.Module | None) -> Iterator[None]:
     if module is None:
         yield
         return
+    kept = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.requires_grad_(False)
     try:
         yield
     finally:
-        module.requires_grad_(True)
+        for parameter in kept:
+            parameter.requires_grad_(True)

@@ -1,0 +1,99 @@
+"""The losses of a stage, looked up by name and made before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from srzoo.assembly import choose
+from srzoo.config import PartConfig
+from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss
+from srzoo.errors import BrokenPluginError, ConfigError, SrzooError
+from srzoo.options import construct_kwargs, one_line
+from srzoo.train.recipe import Stage, Term
+
+
+@dataclass
+class Branch:
+    """Losses on what is decoded from the prior, or from the posterior; each with its weight."""
+
+    image: dict[str, tuple[float, ImageLoss]] = field(default_factory=dict)
+    latent: dict[str, tuple[float, LatentLoss]] = field(default_factory=dict)
+    adversarial: dict[str, tuple[float, AdversarialLoss]] = field(default_factory=dict)
+
+
+class Objective(nn.Module):
+    """What a stage minimises.
+
+    Args:
+        stage: Names losses by branch.
+        scale: Enlargement factor.
+
+    Raises:
+        SrzooError: A loss is unknown, or cannot be made, such as for weights that are not at hand.
+        ConfigError: The losses do not make a stage: nothing is asked of the image, or two adversarial losses differ.
+    """
+
+    def __init__(self, stage: Stage, scale: int) -> None:
+        super().__init__()
+        self.adversarial: AdversarialLoss | None = None
+        """What generator and discriminator play by, where the stage has a discriminator."""
+        self.branches: dict[str, Branch] = {}
+        self._made = nn.ModuleDict()
+        for name, terms in stage.branches():
+            self.branches[name] = self._branch(stage, name, terms, scale)
+        players = [each for branch in self.branches.values() for each in branch.adversarial.items()]
+        if len({name for name, _ in players}) > 1 or len({id(loss) for _, (_, loss) in players}) > 1:
+            raise ConfigError(
+                f"stage {stage.name}: {', '.join(dict.fromkeys(name for name, _ in players))}: one discriminator plays "
+                "by one adversarial loss; name the same one, with the same options, in prior and posterior"
+            )
+        if players:
+            self.adversarial = players[0][1][1]
+        elif stage.r1:
+            raise ConfigError(f"stage {stage.name}: r1 is the discriminator's; name an adversarial loss, such as hinge")
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width, in HR pixels, that every loss can take."""
+        return max((loss.min_size for loss in self._made.values()), default=1)  # type: ignore[type-var,return-value]
+
+    def _branch(self, stage: Stage, name: str, terms: Mapping[str, Term], scale: int) -> Branch:
+        branch = Branch()
+        for key, term in terms.items():
+            loss = self._make(key, term.options, scale)
+            if isinstance(loss, ImageLoss):
+                branch.image[key] = term.weight, loss
+            elif isinstance(loss, LatentLoss):
+                branch.latent[key] = term.weight, loss
+            else:
+                assert isinstance(loss, AdversarialLoss)
+                branch.adversarial[key] = term.weight, loss
+        if not (branch.image or branch.adversarial):
+            raise ConfigError(
+                f"stage {stage.name}: {name} needs a loss on the image, such as {name} = {{ l1 = 1.0 }}; "
+                "see: srzoo list losses"
+            )
+        return branch
+
+    def _make(self, name: str, options: Mapping[str, Any], scale: int) -> Loss:
+        """The loss of that name; branches that ask for the same share it."""
+        chosen = choose("loss", PartConfig(name=name, options=dict(options)))
+        key = f"{chosen.part.ref.qualified} {sorted(chosen.options.items())}".replace(".", "_")
+        if key not in self._made:
+            cls = chosen.part.ref.load()
+            try:
+                with torch.random.fork_rng(devices=[]):
+                    loss = cls(scale, **construct_kwargs(cls, chosen.options, chosen.owner))
+            except SrzooError:
+                raise
+            except Exception as error:
+                raise BrokenPluginError(f"{chosen.owner} could not be built ({one_line(error)})") from error
+            if not isinstance(loss, ImageLoss | LatentLoss | AdversarialLoss):
+                raise BrokenPluginError(f"{chosen.owner} extends none of ImageLoss, AdversarialLoss, LatentLoss")
+            self._made[key] = loss.requires_grad_(False)
+        return self._made[key]  # type: ignore[return-value]

@@ -1,0 +1,136 @@
+"""A run's ledger as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srzoo.checkpoint import write_atomically
+from srzoo.errors import TrainingError
+from srzoo.train.ledger import read_ledger
+from srzoo.train.record import LEDGER, UNITS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURE = "ledger.png"
+"""Name of the picture in the folder of a run."""
+
+Rows = Sequence[dict[str, str]]
+
+_TAKEN = ("step", "stage", "note", "images_per_second", "data_seconds", "val_psnr_y", "learning_rate", "active_units")
+_GAME = ("real_accuracy", "fake_accuracy")
+
+
+def plot_run(folder: Path) -> Path:
+    """Draw the ledger of a run: losses, what each asks of the image, the discriminator, the latent, quality, and speed.
+
+    Returns:
+        The picture's file, in the run's folder.
+
+    Raises:
+        TrainingError: The folder has no ledger, or it is empty.
+        CheckpointError: The picture cannot be written.
+    """
+    path = folder / LEDGER
+    if not path.is_file():
+        raise TrainingError(f"{folder} has no {LEDGER}: name the folder of a run, such as runs/reference")
+    rows = read_ledger(path)
+    if not rows:
+        raise TrainingError(f"{path} has no rows yet: wait for the first steps")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in rows[0] if name not in (*_TAKEN, *_GAME)]
+    at_image = [name for name in names if name.startswith("at_image.")]
+    losses = [name for name in names if name not in at_image and name not in ("gradient", "discriminator", "r1")]
+    figure = Figure(figsize=(14, 12), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(4, 2, sharex=True)
+    _draw(panels[0, 0], "loss terms, before weighting", rows, losses, log=True)
+    _draw(panels[0, 1], "norm of each term's gradient at the image", rows, at_image, log=True)
+    _draw(panels[1, 0], "validation PSNR on Y, dB", rows, ["val_psnr_y"], marks=True)
+    _draw(panels[1, 1], "learning rate; norm of the weights' gradient", rows, ["learning_rate", "gradient"], log=True)
+    _draw(panels[2, 0], "share of logits on the right side", rows, _GAME)
+    _draw(panels[2, 1], "discriminator", rows, [name for name in ("discriminator", "r1") if name in names])
+    _draw_units(panels[3, 0], folder)
+    _draw(panels[3, 1], "images per second", rows, ["images_per_second"])
+    for row in panels:
+        for axes in row:
+            _mark_stages(axes, rows)
+    for axes in panels[-1]:
+        axes.set_xlabel("step")
+    figure.suptitle(str(folder))
+    stream = BytesIO()
+    figure.savefig(stream, format="png", dpi=100)
+    picture = folder / PICTURE
+    write_atomically(picture, stream.getvalue())
+    return picture
+
+
+def _curve(rows: Rows, name: str) -> tuple[list[int], list[float]]:
+    points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    return [step for step, _ in finite], [value for _, value in finite]
+
+
+def _smoothed(values: Sequence[float], over: int) -> list[float]:
+    """Running means over ``over`` values, fewer at the ends."""
+    sums = [0.0]
+    for value in values:
+        sums.append(sums[-1] + value)
+    half = over // 2
+    bounds = ((max(0, at - half), min(len(values), at + half + 1)) for at in range(len(values)))
+    return [(sums[end] - sums[begin]) / (end - begin) for begin, end in bounds]
+
+
+def _draw(axes: Axes, title: str, rows: Rows, names: Sequence[str], *, log: bool = False, marks: bool = False) -> None:
+    """The columns as running means over a hundredth of their length."""
+    axes.set_title(title, fontsize="medium")
+    axes.grid(alpha=0.3)
+    curves = {name: _curve(rows, name) for name in names}
+    curves = {name: curve for name, curve in curves.items() if curve[0]}
+    for name, (steps, values) in curves.items():
+        kept = values if marks else _smoothed(values, max(1, len(values) // 100))
+        axes.plot(steps, kept, marker="o" if marks else None, lw=1.2, label=name.removeprefix("at_image."))
+    if not curves:
+        axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
+        return
+    if log and min(min(values) for _, values in curves.values()) > 0:
+        axes.set_yscale("log")
+    elif log:
+        axes.set_yscale("symlog", linthresh=1e-3)
+    axes.legend(fontsize="x-small", ncols=2)
+
+
+def _draw_units(axes: Axes, folder: Path) -> None:
+    """Nats of each channel of the latent over time, one row a channel."""
+    path = folder / UNITS
+    rows = read_ledger(path) if path.is_file() else []
+    axes.set_title("latent: nats per unit of each channel", fontsize="medium")
+    names = [name for name in (rows[0] if rows else {}) if name.startswith("kl.")]
+    if not names:
+        axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
+        return
+    thinned = rows[:: max(1, len(rows) // 500)]
+    grid = [[float(row[name] or "nan") for row in thinned] for name in names]
+    steps = [int(row["step"]) for row in thinned]
+    image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap="viridis", vmin=0)
+    axes.set_ylabel("channel")
+    axes.figure.colorbar(image, ax=axes)
+
+
+def _mark_stages(axes: Axes, rows: Rows) -> None:
+    """A line, with its name, where a stage begins."""
+    before = ""
+    for row in rows:
+        if row["stage"] != before:
+            before = row["stage"]
+            axes.axvline(int(row["step"]), color="gray", lw=0.8, ls=":")
+            axes.annotate(
+                before, (int(row["step"]), 1), (2, -2), xycoords=("data", "axes fraction"),
+                textcoords="offset points", va="top", fontsize="x-small", color="gray",
+            )  # fmt: skip

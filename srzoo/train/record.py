@@ -1,0 +1,102 @@
+"""The numbers of a run: from the device past the guard into the ledgers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from srzoo.train.guard import BlowUp, Guard
+from srzoo.train.latent import ACTIVE
+from srzoo.train.ledger import Ledger
+
+LEDGER = "ledger.csv"
+UNITS = "latent.csv"
+BOARD = "tensorboard"
+"""Names in the folder of a run."""
+
+PENDING = 20
+"""Most rows that wait on the device before they are looked at: to look at each would keep a GPU waiting."""
+
+
+class Recorder:
+    """Takes the values of each step, and looks at them a few steps at a time.
+
+    Args:
+        folder: Folder of the run; None in a process that does not write.
+        until: Rows of this step and later are forgotten.
+        stage: Name of the stage.
+        guard: Tells whether training goes well.
+        watched: Terms that may not grow without bounds.
+        scaled: Whether steps with gradients that are no numbers are skipped and harmless, as with float16.
+    """
+
+    def __init__(
+        self, folder: Path | None, until: int, stage: str, guard: Guard, watched: frozenset[str], *, scaled: bool
+    ) -> None:
+        self._ledgers: tuple[Ledger, Ledger] | None = None
+        if folder is not None:
+            self._ledgers = Ledger(folder / LEDGER, until, folder / BOARD), Ledger(folder / UNITS, until)
+        self._stage, self._guard, self._watched, self._scaled = stage, guard, watched, scaled
+        self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
+
+    def add(self, step: int, values: dict[str, Tensor], facts: dict[str, float]) -> None:
+        """Take the values of a step in, and what is known of it without asking the device."""
+        self._pending.append((step, values, facts))
+
+    def tell(self, step: int, name: str, value: float) -> None:
+        """Add a number to the row of the last step, which may have had none."""
+        if not self._pending or self._pending[-1][0] != step:
+            self._pending.append((step, {}, {}))
+        self._pending[-1][2][name] = value
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `settle`."""
+        return len(self._pending) >= PENDING
+
+    def settle(self) -> Iterator[tuple[int, dict[str, float], str]]:
+        """Look at what is pending and write it: step, row and note of each.
+
+        Raises:
+            BlowUp: Training has blown up; the ledger is written as far as that row.
+        """
+        pending, self._pending = self._pending, []
+        try:
+            for (step, _, facts), numbers in zip(pending, _fetch([values for _, values, _ in pending]), strict=True):
+                units = {name: numbers.pop(name) for name in [*numbers] if name.startswith("kl.")}
+                active = {"active_units": float(sum(nats > ACTIVE for nats in units.values()))} if units else {}
+                row = {**numbers, **active, **facts}
+                try:
+                    note = self._look(step, numbers)
+                except BlowUp as error:
+                    self._keep(step, row, units, str(error))
+                    raise
+                self._keep(step, row, units, note)
+                yield step, row, note
+        finally:
+            for ledger in self._ledgers or ():
+                ledger.flush()
+
+    def _look(self, step: int, numbers: Mapping[str, float]) -> str:
+        if self._scaled and not math.isfinite(numbers.get("gradient", 0.0)):
+            return ""
+        return self._guard.look(step, numbers, self._watched)
+
+    def _keep(self, step: int, row: Mapping[str, float], units: Mapping[str, float], note: str) -> None:
+        if self._ledgers is None:
+            return
+        ledger, latent = self._ledgers
+        ledger.add(step, self._stage, {**row, **({"note": note} if note else {})})
+        if units:
+            latent.add(step, self._stage, units)
+
+
+def _fetch(rows: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """The values of rows of scalars, fetched from the device at once."""
+    scalars = [value.float() for row in rows for value in row.values()]
+    flat = iter(torch.stack(scalars).tolist() if scalars else [])
+    return [{name: next(flat) for name in row} for row in rows]
