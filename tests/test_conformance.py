@@ -19,18 +19,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import (
+    AdversarialLoss,
     Decoder,
     Degradation,
     Discriminator,
     Encoder,
     Gaussian,
+    ImageLoss,
     Latent,
+    LatentLoss,
     LatentOutput,
+    Loss,
     PreEncoder,
     Upscaler,
 )
 from srzoo.dataset import About, Dataset, Picture, Record
-from srzoo.errors import AssemblyError, DataError, UsageError
+from srzoo.errors import AssemblyError, DataError, FetchError, UsageError
 from srzoo.images import Image
 from srzoo.registry import KINDS, REGISTRY
 from srzoo.spec import Spec
@@ -112,6 +116,40 @@ class Grays(Dataset):
 
     def records(self, scale: int | None = None) -> list[Record]:
         return [Record(name, "memory", Gray()) for name in ("one", "two")]
+
+
+class Absolute(ImageLoss):
+    """Mean absolute error."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return (sr.float() - hr.float()).abs().mean()
+
+
+class Wasserstein(AdversarialLoss):
+    """Mean logits."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+
+    def generator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        return -torch.stack([each.float().mean() for each in fake]).mean()
+
+    def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        return self.generator((), real) - self.generator((), fake)
+
+
+class Apart(LatentLoss):
+    """Squared distance of means."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+
+    def forward(self, prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...], step: int) -> Tensor:
+        moments = zip(sum(prior, ()), sum(posterior, ()), strict=True)
+        return torch.stack([(a.float() - b.float()).square().mean() for a, b in moments]).mean()
 
 
 class NoPart(nn.Module):
@@ -442,6 +480,156 @@ class PrintsPhotos(Grays):
         return super().records(scale)
 
 
+class OnlyLoss(Loss):
+    """Neither of images, of logits nor of a latent."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+
+
+class LacksWeights(Absolute):
+    """Says so, on more lines than one."""
+
+    def __init__(self, scale: int) -> None:
+        raise FetchError("weights are missing\nsorry")
+
+
+class PerImage(Absolute):
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return (sr.float() - hr.float()).abs().mean((1, 2, 3))
+
+
+class Reward(Absolute):
+    """Below zero, the better the lower."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr, hr, lr) - 1
+
+
+class Saturates(Wasserstein):
+    """The logarithm of a sigmoid that has become 0."""
+
+    def generator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        return -torch.stack([each.float().sigmoid().log().mean() for each in fake]).mean()
+
+
+class DividesBySteps(Apart):
+    def forward(self, prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...], step: int) -> Tensor:
+        return super().forward(prior, posterior, step) / torch.tensor(step)
+
+
+class WantsChange(Absolute):
+    """Least where SR is one tenth brighter than HR."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr, hr + 0.1, lr)
+
+
+class NeedsWindow(Absolute):
+    """Looks through a window of 16 pixels, which it does not declare."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return F.avg_pool2d(sr.float() - hr.float(), 16, 1).abs().mean()
+
+
+class Centres(Absolute):
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr.sub_(0.1), hr - 0.1, lr)
+
+
+class GrowsTired(Absolute):
+    calls = 1
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(sr, hr, lr) / self.calls
+
+
+class Adds(Absolute):
+    """Over images, where it should average."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr, hr, lr) * len(sr)
+
+
+class RootOfAll(Absolute):
+    """The square root of a mean over the batch, which equal shares of it cannot be averaged to."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return (sr.float() - hr.float()).square().mean().sqrt()
+
+
+class AddsNats(Apart):
+    def forward(self, prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...], step: int) -> Tensor:
+        return super().forward(prior, posterior, step) * len(prior[0].mean)
+
+
+class TwoFriends(Wasserstein):
+    """The discriminator helps the generator."""
+
+    def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        return -super().discriminator(real, fake)
+
+
+class LooksAway(Wasserstein):
+    needs_real = True
+
+
+class Cut(Absolute):
+    """Lets nothing through to SR."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr.detach(), hr, lr)
+
+
+class OnlyFake(Wasserstein):
+    def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+        return super().discriminator(tuple(each.detach() for each in real), fake)
+
+
+class OnlyMeans(Apart):
+    def forward(self, prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...], step: int) -> Tensor:
+        means = tuple(Gaussian(each.mean, each.log_variance.detach()) for each in posterior)
+        return super().forward(prior, means, step)
+
+
+class SteepAtZero(Absolute):
+    """A root whose slope has no end where SR is HR in one pixel."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        difference = sr.float() - hr.float()
+        return (difference * (difference > 0)).sqrt().mean()
+
+
+class Learns(Absolute):
+    def __init__(self, scale: int) -> None:
+        super().__init__(scale)
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr, hr, lr) * self.weight
+
+
+class Flattens(Absolute):
+    """Takes for granted that an image lies in memory as one piece."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(sr.view(len(sr), -1), hr.view(len(hr), -1), lr)
+
+
+class Coarse(Absolute):
+    """Averages in whatever precision it is given."""
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return (sr - hr).abs().mean()
+
+
+class DrawsWeights(Absolute):
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        torch.rand(3)
+        return super().forward(sr, hr, lr)
+
+
 BROKEN: list[tuple[str, type, str]] = [
     ("pre_encoder", NoPart, "imports"),
     ("encoder", WithoutForward, "imports"),
@@ -491,6 +679,29 @@ BROKEN: list[tuple[str, type, str]] = [
     ("dataset", Twins, "records"),
     ("dataset", WrongSize, "records"),
     ("dataset", PrintsPhotos, "prints"),
+    ("loss", OnlyLoss, "default_constructible"),
+    ("loss", LacksWeights, "default_constructible"),
+    ("loss", PerImage, "scalars"),
+    ("loss", Reward, "scalars"),
+    ("loss", Saturates, "scalars"),
+    ("loss", DividesBySteps, "scalars"),
+    ("loss", WantsChange, "least"),
+    ("loss", NeedsWindow, "sizes"),
+    ("loss", Centres, "inputs_untouched"),
+    ("loss", GrowsTired, "deterministic"),
+    ("loss", Adds, "batch"),
+    ("loss", RootOfAll, "batch"),
+    ("loss", AddsNats, "batch"),
+    ("loss", TwoFriends, "opponents"),
+    ("loss", LooksAway, "opponents"),
+    ("loss", Cut, "gradients"),
+    ("loss", OnlyFake, "gradients"),
+    ("loss", OnlyMeans, "gradients"),
+    ("loss", SteepAtZero, "gradients"),
+    ("loss", Learns, "gradients"),
+    ("loss", Flattens, "channels_last"),
+    ("loss", Coarse, "bfloat16"),
+    ("loss", DrawsWeights, "chance"),
 ]
 """A part that is broken in one way, and the check that is to find it before any other does."""
 
@@ -513,7 +724,7 @@ def test_what_is_broken_is_found_and_named_first(
 
 def test_every_check_has_a_part_that_it_catches() -> None:
     def family(kind: str) -> str:
-        return kind if kind in ("dataset", "degradation") else "network"
+        return kind if kind in ("dataset", "degradation", "loss") else "network"
 
     everywhere = {check.name for check in CHECKS["dataset"]} & {check.name for check in CHECKS["degradation"]}
     caught = {(family(kind), check) for kind, _, check in BROKEN}
@@ -522,9 +733,18 @@ def test_every_check_has_a_part_that_it_catches() -> None:
     assert wanted <= caught
 
 
-@pytest.mark.parametrize(
-    ("kind", "part"), [("pre_encoder", Plain), ("latent", PlainLatent), ("degradation", Fade), ("dataset", Grays)]
-)
+WHOLE = [
+    ("pre_encoder", Plain),
+    ("latent", PlainLatent),
+    ("degradation", Fade),
+    ("dataset", Grays),
+    ("loss", Absolute),
+    ("loss", Wasserstein),
+    ("loss", Apart),
+]
+
+
+@pytest.mark.parametrize(("kind", "part"), WHOLE)
 def test_what_is_whole_passes(kind: str, part: type) -> None:
     assert quick(kind, part) == []
 
@@ -549,8 +769,11 @@ FEW = [
     ("upscaler", "bicubic"),
     ("degradation", "jpeg"),
     ("dataset", "sample"),
+    ("loss", "charbonnier"),
+    ("loss", "relativistic"),
+    ("loss", "kl"),
 ]
-"""One part of each kind, for the default run."""
+"""One part of each kind or more, for the default run."""
 
 
 @pytest.mark.parametrize(("kind", "name"), FEW)
@@ -563,7 +786,9 @@ def test_a_part_of_each_kind_passes_the_quick_checks(kind: str, name: str) -> No
 def test_own_parts_pass_with_no_exceptions(kind: str, name: str) -> None:
     report = check_part(kind, f"srzoo:{name}")
     assert not report.failed, str(report)
-    assert {outcome.state for outcome in report.outcomes} == {"passed"}
+    lacking = {outcome.reason for outcome in report.outcomes if outcome.state == "not run"}
+    assert all(kind == "loss" and "is not at hand" in reason for reason in lacking)
+    assert {outcome.state for outcome in report.outcomes} <= {"passed", "not run"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -604,6 +829,27 @@ def test_a_part_is_tested_in_the_situations_that_it_takes() -> None:
     assert check_part("degradation", ThreefoldOnly).failed == ()
     (first, *_) = check_part("degradation", ThreefoldOnly, given=[(2,), (4,)]).failed
     assert first.check == "default_constructible" and "shrinks by 3 only" in first.reason
+
+
+class NotAtHand(Absolute):
+    """Needs a file that nobody has."""
+
+    def __init__(self, scale: int) -> None:
+        raise FetchError(f"weights.pth is not at hand, offline={os.environ['SRZOO_OFFLINE']}")
+
+
+def test_what_lacks_weights_is_not_checked_and_fetches_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SRZOO_OFFLINE", raising=False)
+    report = check_part("loss", NotAtHand)
+    states = {each.check: (each.state, each.reason) for each in report.outcomes}
+    passed = [name for name, (state, _) in states.items() if state == "passed"]
+    assert passed == ["imports", "default_constructible", "options"]
+    assert states["scalars"] == states["network"] == ("not run", "weights.pth is not at hand, offline=1")
+    assert not report.failed and "SRZOO_OFFLINE" not in os.environ
+    assert str(report).endswith("loss NotAtHand: 3 checks ran, 3 passed, 14 not run")
+    (scalars,) = (check for check in CHECKS["loss"] if check.name == "scalars")
+    with pytest.raises(pytest.skip.Exception, match=r"weights\.pth is not at hand"):
+        conformance("loss", NotAtHand)(scalars)
 
 
 def test_options_are_those_of_the_test() -> None:

@@ -23,9 +23,9 @@ from srzoo.registry import KINDS, REGISTRY, PartRef, find_kind
 def list_parts(kind: str | None, family: str | None, pattern: str, as_json: bool) -> None:
     """List the parts, presets and recipes at hand.
 
-    KIND is one of pre_encoders, encoders, latents, decoders, discriminators, upscalers, datasets, degradations,
-    presets and recipes; without it everything is listed. Nothing is imported, so that a part may be listed and yet be
-    broken: `srzoo plugins` finds that out. What `name` says is what other commands take.
+    KIND is one of pre_encoders, encoders, latents, decoders, discriminators, upscalers, losses, datasets,
+    degradations, presets and recipes; without it everything is listed. Nothing is imported, so that a part may be
+    listed and yet be broken: `srzoo plugins` finds that out. What `name` says is what other commands take.
 
     A family is a part with many variants, each written FAMILY/VARIANT.
 

@@ -80,7 +80,7 @@ def _words(name: str, kind: Kind) -> dict[str, str]:
         "cls": "".join(map(str.capitalize, f"{part.removesuffix(suffix)}{suffix}".split("-"))),
         "kind": kind.name,
         "A_kind": f"{'An' if words[0] in 'aeiou' else 'A'} {words}",
-        "kinds": f"{words}s",
+        "kinds": "data sets" if kind.name == "dataset" else kind.plural.replace("_", "-"),
         "group": kind.group,
         "contract": str(CONTRACT),
     }

@@ -30,8 +30,8 @@ def show(what: str, name: str | None, as_json: bool) -> None:
 
     For a part: what it does, where it comes from, and every option with its type, default and range, as
     `srzoo build` and configurations take them. KIND is pre_encoder, encoder, latent, decoder, discriminator,
-    upscaler, dataset, degradation, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME or
-    FAMILY/VARIANT. For a data set: where it comes from, its terms, what to download, and how it lies on disk.
+    upscaler, loss, dataset, degradation, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME
+    or FAMILY/VARIANT. For a data set: where it comes from, its terms, what to download, and how it lies on disk.
 
     For a model, shipped or a file (*.safetensors): its parts with all their options, scale, training data, scores.
 

@@ -8,10 +8,11 @@ from typing import Literal
 
 from srzoo.errors import UsageError
 from srzoo.options import one_line, suggestion
-from srzoo.testing import data_checks, model_checks, shared
+from srzoo.parts import KINDS
+from srzoo.testing import data_checks, loss_checks, model_checks, shared
 from srzoo.testing.rigs import RIGS
 from srzoo.testing.shared import Function
-from srzoo.testing.subject import CheckFailed, Subject
+from srzoo.testing.subject import CannotCheck, CheckFailed, Subject
 
 State = Literal["passed", "failed", "expected", "not run"]
 """``expected`` is a failure that the call had said would come; a check that was to fail and passes has ``failed``."""
@@ -37,10 +38,13 @@ class Check:
 
         Returns:
             What is wrong with it, on one line; empty if nothing is.
+
+        Raises:
+            CannotCheck: What the part needs is not at hand.
         """
         try:
             self.function(subject)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CannotCheck):
             raise
         except CheckFailed as failure:
             return " ".join(str(failure).split()) or "fails"
@@ -110,8 +114,17 @@ _DEGRADATION = {
     **shared.unseen(data_checks.exercise_step),
 }
 
+_LOSS = {
+    "imports": shared.imports,
+    "default_constructible": loss_checks.default_constructible_loss,
+    "options": shared.options,
+    **loss_checks.LOSS_CHECKS,
+    **shared.unseen(loss_checks.exercise_loss),
+}
+
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     **{kind: _model_table(kind) for kind in RIGS},
+    "loss": tuple(Check(name, function) for name, function in _LOSS.items()),
     "dataset": tuple(Check(name, function) for name, function in _DATASET.items()),
     "degradation": tuple(Check(name, function) for name, function in _DEGRADATION.items()),
 }
@@ -124,10 +137,10 @@ def verify_expected(kind: str, expected: Mapping[str, str]) -> None:
     Raises:
         UsageError: There is one.
     """
-    known = [check.name for check in CHECKS[kind]]
+    known, plural = [check.name for check in CHECKS[kind]], KINDS[kind].plural
     for name, reason in expected.items():
         if name not in known:
-            raise UsageError(f"{kind}s have no check {name!r}{suggestion(name, known)}: they are {', '.join(known)}")
+            raise UsageError(f"{plural} have no check {name!r}{suggestion(name, known)}: they are {', '.join(known)}")
         if not reason.strip():
             raise UsageError(f"say why check {name} is expected to fail: expected={{{name!r}: 'the reason'}}")
 
@@ -135,7 +148,7 @@ def verify_expected(kind: str, expected: Mapping[str, str]) -> None:
 def run(subject: Subject, expected: Mapping[str, str]) -> Iterator[Outcome]:
     """Put a part through the checks of its kind, one after another.
 
-    Where it cannot even be imported the others are not run.
+    Where it cannot even be imported the others are not run, and neither is what lacks something that is not at hand.
 
     Args:
         subject: The part.
@@ -143,7 +156,11 @@ def run(subject: Subject, expected: Mapping[str, str]) -> Iterator[Outcome]:
     """
     checks = CHECKS[subject.kind.name]
     for index, check in enumerate(checks):
-        reason = check.reason(subject)
+        try:
+            reason = check.reason(subject)
+        except CannotCheck as lack:
+            yield Outcome(check.name, "not run", str(lack))
+            continue
         yield _outcome(check.name, reason, expected)
         if index == 0 and reason:
             yield from (Outcome(each.name, "not run", "it cannot be imported") for each in checks[1:])

@@ -175,10 +175,13 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def changed(value: Any, change: Any) -> Any:
-    """Arguments with every tensor replaced by what ``change`` makes of it."""
+    """Arguments with every tensor replaced by what ``change`` makes of it; tuples with names keep them."""
     if isinstance(value, Tensor):
         return change(value)
-    return tuple(changed(each, change) for each in value) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    parts = [changed(each, change) for each in value]
+    return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
 
 def _fixed(part: Any) -> tuple[Size, ...]:

@@ -21,6 +21,10 @@ class CheckFailed(AssertionError):
     """A part does not keep what its kind promises; the message says what and where."""
 
 
+class CannotCheck(Exception):
+    """What a part needs is not at hand, through no fault of its own; the message says what to get."""
+
+
 class Subject:
     """A part under test; it is imported when a check first needs its class.
 
