@@ -10,52 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import srzoo
-from PIL import Image
 from safetensors.torch import load_file
+from training import RECIPE, numbers, train, write_photos
 
 from srzoo.checkpoint import load_model, read_header
 from srzoo.config import shipped
-from srzoo.data.pairs import sample_pairs
-from srzoo.train.ledger import CLOCKS, read_ledger
 from srzoo.train.objective import Objective
 from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import load_recipe
 from srzoo.train.record import LEDGER, UNITS
-
-RECIPE = """
-precision = "float32"
-validate_every = 4
-save_every = 2
-
-[model]
-scale = 2
-pre_encoder = { name = "residual", width = 8, blocks = 1 }
-encoder = { name = "strided", widths = [8], blocks = 1 }
-latent = { name = "conditional", channels = 2, width = 8 }
-decoder = { name = "attn", widths = [8, 8], blocks = 1, fine_width = 4, window = 4, heads = 2 }
-discriminator = { name = "unet", width = 4, levels = 2 }
-
-[data]
-train = ["train"]
-validation = "validation"
-crop = 8
-batch = 4
-
-[[stages]]
-name = "fidelity"
-steps = 6
-prior = { l1 = 1.0 }
-posterior = { l1 = 1.0, kl = 0.01 }
-
-[[stages]]
-name = "adversarial"
-steps = 4
-temperature = 1.0
-posterior_share = 0.5
-prior = { hinge = 0.1, consistency = 1.0 }
-posterior = { l1 = 1.0, hinge = 0.1, kl = 0.01 }
-"""
 
 KILLED = """
 import os, signal, sys
@@ -96,13 +59,7 @@ for number, (what, moment) in enumerate(moments):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Crops of the embedded photos as a data folder."""
-    root = tmp_path_factory.mktemp("data")
-    for name, side in (("train", 96), ("validation", 64)):
-        (root / name).mkdir()
-        for pair in sample_pairs(2)[:3]:
-            Image.fromarray(pair.hr[40 : 40 + side, 60 : 60 + side]).save(root / name / f"{pair.name}.png")
-    return root
+    return write_photos(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
@@ -110,15 +67,6 @@ def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE)
     return path
-
-
-def train(recipe: Path, photos: Path, folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
-    return srzoo("train", recipe, "--data", photos, "--output", folder, "--threads", 1, *more)
-
-
-def numbers(path: Path) -> list[dict[str, str]]:
-    """A ledger without the columns that tell the time."""
-    return [{name: text for name, text in row.items() if name not in CLOCKS} for row in read_ledger(path)]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

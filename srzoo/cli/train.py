@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.build import overrides
 from srzoo.cli.output import json_option, print_json, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
+from srzoo.options import parse_assignment
 
 if TYPE_CHECKING:
     from srzoo.train.loop import Report, Run
@@ -41,7 +41,7 @@ _MOST_SHOWN = 20
 @click.option("--shard", type=click.FloatRange(min=0.01), metavar="MIB",
               help="Cut checkpoints into files of at most this size.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
-              help="Change the recipe, such as data.batch=4 or seed=1; repeatable.")  # fmt: skip
+              help="Change the recipe, such as seed=1 or stages.fidelity.steps=500; repeatable.")  # fmt: skip
 @json_option
 def train(
     recipe: str | None,
@@ -93,7 +93,7 @@ def train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = load_recipe(recipe, overrides(None, None, None, {}, assignments))
+    chosen = load_recipe(recipe, _changes(assignments))
     folder = output or Path("runs") / Path(recipe).stem
     place = usable_device(device)
     with progress_bar() as tell:
@@ -124,6 +124,19 @@ def train(
         warn(reason)
     if run.photos.unused:
         warn(f"{_unused(run)} were not used: {folder / UNUSED} lists them")
+
+
+def _changes(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """What ``--set`` changes in a recipe, as `srzoo.config.merge` takes it."""
+    from srzoo.config import merge
+
+    changes: dict[str, Any] = {}
+    for text in assignments:
+        path, value = parse_assignment(text)
+        for key in reversed(path):
+            value = {key: value}
+        changes = merge(changes, value)
+    return changes
 
 
 def _plot(folder: Path, recipe: str | None, as_json: bool) -> None:
@@ -189,7 +202,7 @@ def _watched(run: Run) -> Path:
             psnr = report.values["val_psnr_y"]
             console.print(f"{name} {report.step}/{report.stage.steps}: validation {psnr:.3f} dB")
         if report.note:
-            console.print(f"{name} {report.step}/{report.stage.steps}: {report.note}", markup=False)
+            console.print(f"{name} {report.step}/{report.stage.steps}: {report.note}", markup=False, soft_wrap=True)
 
     with bar:
         return run.run(watch)

@@ -1,0 +1,133 @@
+"""What a run says and does when training goes wrong."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training import RECIPE, numbers, train, write_photos
+
+from srzoo.errors import CheckpointError
+from srzoo.train.guard import BlowUp, Guard
+from srzoo.train.state import INDEX, Progress, load_state, save_state
+
+WATCHED = frozenset({"prior.l1"})
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("data"))
+
+
+def blowing_up(tmp_path: Path, guard: str = "") -> Path:
+    """A recipe whose fourth step explodes: warm-up ends there."""
+    path = tmp_path / "wild.toml"
+    more = "steps = 6\nlearning_rate = 1e30\nclip = 1e30\nwarm_up = 0\n"
+    path.write_text(RECIPE.replace("[data]", f"{guard}\n[data]").replace("steps = 6\n", more))
+    return path
+
+
+def test_a_blow_up_names_the_first_term_and_keeps_the_last_good_state(photos: Path, tmp_path: Path) -> None:
+    stopped = train(blowing_up(tmp_path), photos, tmp_path / "run")
+    assert stopped.returncode == 1 and "Traceback" not in stopped.stderr
+    (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("error: ")]
+    assert "became" in line and "at step 1;" in line and "stage fidelity" in line and "rollback" in line
+    progress, _, groups = load_state(tmp_path / "run") or pytest.fail("no checkpoint")
+    assert progress.step == 0 and all(value.isfinite().all() for value in groups["model"].values())
+    rows = numbers(tmp_path / "run" / "ledger.csv")
+    assert [row["step"] for row in rows] == ["0", "1"] and "became" in rows[-1]["note"]
+
+
+def test_a_rollback_goes_on_more_slowly(photos: Path, tmp_path: Path) -> None:
+    guard = '[guard]\non_blow_up = "rollback"\nslower = 1e-33\n'
+    done = train(blowing_up(tmp_path, guard), photos, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "back to step 0, learning rates at 1e-33 of the recipe's" in done.stderr
+    rows = numbers(tmp_path / "run" / "ledger.csv")
+    assert [int(row["step"]) for row in rows] == list(range(10))
+    assert float(rows[0]["learning_rate"]) == pytest.approx(1e-3, rel=1e-3)
+    assert all(value.isfinite().all() for value in load_file(tmp_path / "run" / "adversarial.safetensors").values())
+
+
+def test_rollbacks_are_counted(photos: Path, tmp_path: Path) -> None:
+    guard = '[guard]\non_blow_up = "rollback"\nslower = 0.9\nrollbacks = 2\n'
+    stopped = train(blowing_up(tmp_path, guard), photos, tmp_path / "run")
+    assert stopped.returncode == 1 and "after 2 rollbacks" in stopped.stderr
+
+
+def test_a_term_far_above_its_mean_is_a_blow_up() -> None:
+    guard = Guard(limit=10)
+    for step in range(150):
+        assert guard.look(step, {"prior.l1": 0.02, "gradient": 1.0}, WATCHED) == ""
+    guard.look(150, {"prior.l1": 0.19, "gradient": 1e9}, WATCHED)
+    with pytest.raises(BlowUp, match=r"prior.l1 rose to 0.5 at step 151, from 0.0"):
+        guard.look(151, {"prior.l1": 0.5, "gradient": 1.0}, WATCHED)
+    with pytest.raises(BlowUp, match="gradient became nan at step 152"):
+        guard.look(152, {"prior.l1": 0.02, "gradient": math.nan}, WATCHED)
+
+
+def test_a_discriminator_that_wins_or_sleeps_is_said_once_in_words() -> None:
+    guard = Guard(limit=10)
+    notes = [guard.look(step, {"real_accuracy": 1.0, "fake_accuracy": 0.99}, WATCHED) for step in range(200)]
+    (said,) = filter(None, notes)
+    assert "the discriminator wins: it tells real from generated in 100% and 99%" in said
+    again = Guard(**guard.to_dict())
+    notes = [again.look(step, {"real_accuracy": 0.1, "fake_accuracy": 0.9}, WATCHED) for step in range(900)]
+    assert [note.split(":")[0] for note in notes if note] == [
+        "the discriminator plays again", "the discriminator sleeps"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("most", [0, 100, 1 << 20])
+def test_a_checkpoint_comes_back_whatever_the_size_of_its_files(most: int, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = {"weight": torch.randn(8, 5, 3, generator=generator), "count": torch.tensor(7)}
+    groups = {"model": model, "optimizer.generator": {"0.exp_avg": torch.randn(60, generator=generator)}}
+    for step in (1, 2):
+        save_state(tmp_path, Progress(step=step), {"recipe": "x"}, groups, most)
+    files = sorted(tmp_path.glob("checkpoint-*.safetensors"))
+    assert len(files) == {0: 1, 100: 8, 1 << 20: 1}[most], "the first checkpoint's files are gone"
+    if most == 100:
+        assert all(sum(value.nbytes for value in load_file(file).values()) <= most for file in files)
+    progress, facts, back = load_state(tmp_path) or pytest.fail("no checkpoint")
+    assert progress == Progress(step=2) and facts == {"recipe": "x"}
+    assert all(torch.equal(back[group][name], value) for group in groups for name, value in groups[group].items())
+
+
+@pytest.mark.parametrize("damage", ["cut index", "foreign index", "other version", "lost file", "cut file"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, photos: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE)
+    assert train(recipe, photos, tmp_path / "run").returncode == 0
+    index = tmp_path / "run" / INDEX
+    (file,) = (tmp_path / "run").glob("checkpoint-*.safetensors")
+    if damage == "lost file":
+        file.unlink()
+    elif damage == "cut file":
+        file.write_bytes(file.read_bytes()[:-50])
+    else:
+        text = index.read_text()
+        index.write_text(
+            {
+                "cut index": text[:100],
+                "foreign index": "{}",
+                "other version": text.replace('"version": 2', '"version": 1'),
+            }[damage]
+        )
+    refused = train(recipe, photos, tmp_path / "run", "--resume")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.strip().splitlines()
+    assert line.startswith("error: ") and "checkpoint" in line
+    with pytest.raises(CheckpointError):
+        load_state(tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(photos: Path, tmp_path: Path) -> None:
+    recipe, occupied = tmp_path / "tiny.toml", tmp_path / "file"
+    recipe.write_text(RECIPE)
+    occupied.write_text("")
+    refused = train(recipe, photos, occupied / "run")
+    assert refused.returncode != 0 and str(occupied) in refused.stderr and "Traceback" not in refused.stderr

@@ -1,0 +1,177 @@
+"""What a stage can be told: its optimiser, its schedule, what it trains, how a batch is cut, where a run starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from training import RECIPE, numbers, train, write_photos
+
+from srzoo.checkpoint import load_model
+from srzoo.train.batches import batch_noise, shared_indices
+from srzoo.train.muon import Muon, orthogonalize
+from srzoo.train.optimizers import rate_share
+from srzoo.train.recipe import Stage, load_recipe
+from srzoo.train.step import gradient_penalty, takes_posterior
+
+ONE_STAGE = (
+    RECIPE[: RECIPE.index("[[stages]]")] + "[stages.fidelity]\nsteps = 6\nposterior_share = 0\nprior = { l1 = 1 }\n"
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(ONE_STAGE)
+    return path
+
+
+def test_a_stage_trains_the_parts_it_names_and_leaves_the_others_alone(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    more = ("--set", 'stages.fidelity.train=["decoder"]', "--set", "stages.fidelity.ema=0")
+    assert train(recipe, photos, tmp_path / "none", *more, "--set", "stages.fidelity.steps=1").returncode == 0
+    assert train(recipe, photos, tmp_path / "run", *more).returncode == 0
+    before, after = (load_file(tmp_path / name / "fidelity.safetensors") for name in ("none", "run"))
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"decoder"}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_every_optimizer_learns(optimizer: str, recipe: Path, photos: Path, tmp_path: Path) -> None:
+    changes = (
+        f"stages.fidelity.optimizer={optimizer}",
+        "stages.fidelity.steps=30",
+        "stages.fidelity.warm_up=2",
+        "validate_every=10",
+    )
+    more = [text for change in changes for text in ("--set", change)]
+    done = train(recipe, photos, tmp_path / "run", *more)
+    assert done.returncode == 0, done.stderr
+    scores = [float(row["val_psnr_y"]) for row in numbers(tmp_path / "run" / "ledger.csv") if row["val_psnr_y"]]
+    assert scores[-1] > scores[0] + 0.2
+
+
+def test_a_batch_in_parts_is_the_same_batch(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    for parts in (1, 2):
+        done = train(recipe, photos, tmp_path / str(parts), "--set", f"stages.fidelity.accumulate={parts}")
+        assert done.returncode == 0, done.stderr
+    whole, cut = (numbers(tmp_path / str(parts) / "ledger.csv") for parts in (1, 2))
+    for one, other in zip(whole, cut, strict=True):
+        for name in ("prior.l1", "gradient", "at_image.prior.l1"):
+            assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
+
+
+def test_a_row_is_kept_of_every_nth_step(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "run", "--set", "log_every=4").returncode == 0
+    rows = numbers(tmp_path / "run" / "ledger.csv")
+    assert [(row["step"], bool(row["prior.l1"]), bool(row["val_psnr_y"])) for row in rows] == [
+        ("0", True, False), ("3", False, True), ("4", True, False), ("5", False, True)
+    ]  # fmt: skip
+
+
+def test_a_run_starts_from_another_scale_and_says_what_is_fresh(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "two").returncode == 0
+    start = tmp_path / "two" / "fidelity.safetensors"
+    still = ("--set", "stages.fidelity.learning_rate=1e-9", "--set", "stages.fidelity.steps=1")
+    done = train(recipe, photos, tmp_path / "four", "--from", start, "--set", "model.scale=4", *still)
+    assert done.returncode == 0, done.stderr
+    assert "started from" in done.stderr and "fresh: " in done.stderr
+    before, after = load_file(start), load_file(tmp_path / "four" / "fidelity.safetensors")
+    assert load_model(tmp_path / "four" / "fidelity.safetensors").scale == 4
+    same = [name for name in before if name in after and before[name].shape == after[name].shape]
+    assert len(same) > 10 and all(torch.allclose(before[name], after[name], atol=1e-6) for name in same)
+
+
+def test_a_start_that_fits_nothing_is_refused(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    refused = train(recipe, photos, tmp_path / "run", "--from", "bicubic")
+    assert refused.returncode == 1 and "upscaler without weights" in refused.stderr
+    missing = train(recipe, photos, tmp_path / "run", "--from", tmp_path / "nothing.safetensors")
+    assert missing.returncode == 2 and "does not exist" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("stages.fidelity.schedule=multistep", "milestones belong to"),
+        ("stages.fidelity.weight_decay=0.1", "belongs to optimizer"),
+        ("stages.fidelity.accumulate=3", "does not divide"),
+        ("stages.fidelity.r1=1", "name an adversarial loss"),
+        ("stages.fidelity.train=encodr", "stages.0.train"),
+        ('stages.fidelity.prior={"charbonnier": {"weight": 1, "epz": 1}}', "has no option 'epz'"),
+        ('stages.fidelity.prior={"l1": 1, "hinge": 0.1, "bce": 0.1}', "one discriminator plays by one"),
+        ("stages.fidelity=7", "is not a table"),
+    ],
+)
+def test_a_stage_that_makes_no_sense_is_refused(
+    change: str, says: str, recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    refused = train(recipe, photos, tmp_path / "run", "--set", change)
+    assert refused.returncode == 2, refused.stderr
+    assert says in refused.stderr and "Traceback" not in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_drops_and_changes_stages_by_name(tmp_path: Path) -> None:
+    derived = tmp_path / "derived.toml"
+    derived.write_text('from = "reference"\n[stages.adversarial]\nsteps = 0\n[stages.fidelity]\nclip = 0.5\n')
+    (stage,) = load_recipe(str(derived)).stages
+    first = load_recipe("reference").stages[0]
+    assert stage == first.model_copy(update={"clip": 0.5})
+
+
+def test_learning_rates_follow_their_schedules() -> None:
+    base = {"name": "a", "steps": 100, "warm_up": 10, "posterior_share": 0, "prior": {"l1": 1}}
+    cosine, constant = Stage(**base), Stage(**base, schedule="constant")
+    stepped = Stage(**base, schedule="multistep", milestones=(0.5, 0.75), gamma=0.1)
+    assert [rate_share(stage, 0) for stage in (cosine, constant, stepped)] == [0.1] * 3
+    assert rate_share(cosine, 55) == pytest.approx(0.5) and rate_share(cosine, 99) < 0.001
+    assert {rate_share(constant, step) for step in range(10, 100)} == {1.0}
+    assert [rate_share(stepped, step) for step in (49, 50, 74, 75)] == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
+def test_posterior_steps_are_spread_evenly() -> None:
+    assert [takes_posterior(0.25, step) for step in range(8)] == [False, False, False, True] * 2
+    assert not any(takes_posterior(0, step) for step in range(8)) and all(takes_posterior(1, step) for step in range(8))
+
+
+def test_processes_share_every_part_of_a_batch() -> None:
+    shares = [shared_indices(8, 2, (rank, 2)) for rank in range(2)]
+    assert shares == [[0, 1, 4, 5], [2, 3, 6, 7]]
+    whole = batch_noise((0, 5), range(8), [(2, 3, 3)], 0.5)[0]
+    assert torch.equal(whole[shares[1]], batch_noise((0, 5), shares[1], [(2, 3, 3)], 0.5)[0])
+    assert 0.3 < float(whole.std()) < 0.7 and batch_noise((0, 5), range(8), [(2, 3, 3)], 0) == ()
+
+
+def test_muon_moves_by_near_orthogonal_matrices_and_the_rest_by_adam() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        matrices = torch.randn(3, 16, 40)
+    values = torch.linalg.svdvals(orthogonalize(matrices))
+    assert float(values.min()) > 0.6 and float(values.max()) < 1.3
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    assert float((orthogonalize(matrices) - left @ right).norm() / (left @ right).norm()) < 0.25
+    weight, bias, twin = nn.Parameter(matrices[0].clone()), nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(4))
+    muon = Muon([{"params": [weight], "orthogonal": True}, {"params": [bias], "orthogonal": False}], 0.1)
+    adam = torch.optim.Adam([twin], 0.1, betas=(0.9, 0.99), fused=True)
+    weight.grad, bias.grad, twin.grad = matrices[1].clone(), torch.arange(4.0), torch.arange(4.0)
+    muon.step()
+    adam.step()
+    assert torch.equal(bias, twin)
+    expected = matrices[0] - 0.1 * 0.2 * 40**0.5 * orthogonalize(matrices[1:2])[0]
+    assert torch.allclose(weight, expected, atol=1e-5)
+
+
+def test_r1_is_the_squared_gradient_at_real_images() -> None:
+    real = torch.rand(3, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    slope = torch.linspace(-1, 1, 48).view(3, 4, 4)
+    logits = ((real * slope).flatten(1).sum(dim=1, keepdim=True),)
+    assert float(gradient_penalty(logits, real)) == pytest.approx(float(slope.square().sum()), rel=1e-5)

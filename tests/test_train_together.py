@@ -1,0 +1,59 @@
+"""Several processes that train together, started by torchrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from training import RECIPE, numbers, train, write_photos
+
+TWENTY_STEPS = (
+    RECIPE.replace("batch = 4", "batch = 8")
+    .replace("steps = 6", "steps = 20")
+    .replace("steps = 4", "steps = 20\nr1 = 1.0\nr1_every = 4")
+    .replace("hinge", "relativistic")
+    .replace("validate_every = 4", "validate_every = 20")
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("data"))
+
+
+def torchrun(processes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    line = [*command, "-m", "srzoo", "train", *map(str, arguments), "--threads", "1"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment)
+
+
+def test_two_processes_share_a_batch_and_see_the_same_losses(photos: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TWENTY_STEPS)
+    assert train(recipe, photos, tmp_path / "one").returncode == 0
+    done = torchrun(2, recipe, "--data", photos, "--output", tmp_path / "two")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("wrote ") == 1, "one process speaks"
+    one, two = (numbers(tmp_path / name / "ledger.csv") for name in ("one", "two"))
+    assert len(one) == len(two) == 40
+    for row, other in zip(one, two, strict=True):
+        for name, text in row.items():
+            if "accuracy" in name:
+                assert bool(text) == bool(other[name])
+            elif text and name != "stage":
+                assert float(text) == pytest.approx(float(other[name]), abs=1e-5), (row["step"], name)
+    again = torchrun(2, recipe, "--data", photos, "--output", tmp_path / "two", "--resume")
+    assert again.returncode == 0, "a run that is over resumes to nothing"
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(photos: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TWENTY_STEPS.replace("batch = 8", "batch = 7"))
+    refused = torchrun(2, recipe, "--data", photos, "--output", tmp_path / "run")
+    assert refused.returncode != 0
+    assert "2 processes cannot share a batch of 7" in refused.stderr
+    assert not (tmp_path / "run").exists()
