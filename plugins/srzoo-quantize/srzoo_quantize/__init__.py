@@ -1,0 +1,1 @@
+"""Discrete latents for srzoo; found through the entry points ``vq`` and ``fsq``."""
