@@ -179,8 +179,8 @@ def test_a_shipped_recipe_is_whole(name: str) -> None:
         assert any(Objective(stage, recipe.network().scale).branches)
 
 
-def test_every_ablation_has_the_budget_of_ten_minutes_and_another_network_or_other_losses() -> None:
-    whole = load_recipe("ten-minutes")
+def test_every_ablation_has_the_budget_of_compact_and_another_network_or_other_losses() -> None:
+    whole = load_recipe("compact")
     names = [name for name in shipped("recipes") if name.startswith("ablation-")]
     assert len(names) >= 10
     for name in names:

@@ -72,7 +72,7 @@ def train(
 
     \b
     Examples:
-      srzoo train first-steps --data photos
+      srzoo train compact --data photos
       srzoo train reference --data photos --resume
       srzoo train --plot runs/reference
       srzoo train blind --data photos --workers 4
