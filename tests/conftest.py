@@ -1,10 +1,39 @@
-"""What holds for every process that runs tests."""
+"""What holds for every process that runs tests, and what several of their modules need."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from srzoo.fetch import PinnedFile
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes share the cores; threads of one that wait for another's take up to three times as long.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, PinnedFile, dict[str, Tensor]], None]:
+    """Puts a state in place of a pinned file: under its name, in its format, with its own digest."""
+    import torch
+
+    monkeypatch.setenv("SRZOO_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path))
+    monkeypatch.setenv("SRZOO_OFFLINE", "1")
+
+    def put(where: str, pinned: PinnedFile, state: dict[str, Tensor]) -> None:
+        path = tmp_path / pinned.name
+        torch.save(state, path)
+        monkeypatch.setattr(where, replace(pinned, sha256=sha256(path.read_bytes()).hexdigest()))
+
+    return put

@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +25,7 @@ from torchvision.models import alexnet, squeezenet1_0, vgg16
 from srzoo import features
 from srzoo.data.pairs import ImagePair, sample_pairs
 from srzoo.errors import FetchError, UsageError
-from srzoo.fetch import ALEXNET, INCEPTION, SQUEEZENET, SQUEEZENET_TORCHVISION, VGG16, PinnedFile
+from srzoo.fetch import ALEXNET, INCEPTION, SQUEEZENET, SQUEEZENET_TORCHVISION, VGG16
 from srzoo.metrics import METRICS, get_metric, luma, note_of
 from srzoo.metrics.calibration import calibration_curve, predicted_and_true_error, rank_correlation
 from srzoo.metrics.diversity import diversity
@@ -54,21 +53,6 @@ def noisy(image: np.ndarray, deviation: float, seed: int) -> np.ndarray:
 
 def unit(image: np.ndarray) -> Tensor:
     return torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None]
-
-
-@pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, PinnedFile, dict[str, Tensor]], None]:
-    """Puts a state in place of a pinned file: under its name, in its format, with its own digest."""
-    monkeypatch.setenv("SRZOO_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path))
-    monkeypatch.setenv("SRZOO_OFFLINE", "1")
-
-    def put(where: str, pinned: PinnedFile, state: dict[str, Tensor]) -> None:
-        path = tmp_path / pinned.name
-        torch.save(state, path)
-        monkeypatch.setattr(where, replace(pinned, sha256=sha256(path.read_bytes()).hexdigest()))
-
-    return put
 
 
 def only_features(state: dict[str, Tensor]) -> dict[str, Tensor]:
