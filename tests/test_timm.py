@@ -6,6 +6,7 @@ timm is imported in the tests and not above, because that takes seconds in every
 from __future__ import annotations
 
 import json
+import shlex
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 import torch
+from command import srzoo
 from parts import make
-from safetensors.torch import save_file
+from safetensors.torch import load, save, save_file
 
 from srzoo.errors import FetchError, OptionError, SrzooError
 from srzoo.registry import REGISTRY
@@ -205,6 +207,15 @@ def test_a_frozen_backbone_stays_as_it_is() -> None:
     assert make("encoder", "timm/resnet18", Spec(8), depth=2).train().backbone.bn1.training
 
 
+def test_weights_that_modules_share_are_saved_once() -> None:
+    part, other = (make("encoder", "timm/coat_tiny", Spec(3), depth=1, seed=seed) for seed in (0, 1))
+    file = save({name: value.contiguous() for name, value in part.state_dict().items()})
+    other.load_state_dict(load(file))
+    wanted, found = (dict(each.named_parameters(remove_duplicate=False)) for each in (part, other))
+    assert len(set(map(id, wanted.values()))) < len(wanted)
+    assert all(torch.equal(value, found[name]) for name, value in wanted.items())
+
+
 def test_rgb_is_normalised_as_the_backbone_was_trained(timm: ModuleType) -> None:
     part = make("encoder", "timm/resnet18", Spec(3), depth=1).eval()
     image = torch.rand(1, 3, 32, 32)
@@ -287,3 +298,16 @@ def test_the_catalogue_is_one_variant_per_line() -> None:
     assert file is not None
     lines = file.with_suffix(".catalogue.json").read_text().splitlines()
     assert [json.loads(line.rstrip(","))["variant"] for line in lines[1:-1]] == [e["variant"] for e in CATALOGUE]
+
+
+def test_the_catalogue_is_browsed_as_the_page_says() -> None:
+    line = "srzoo list encoders --family timm --filter 'convnext*'"
+    page = Path(__file__).parent.parent / "docs" / "encoders.md"
+    assert line in page.read_text(encoding="utf-8").splitlines()
+    _, *words = shlex.split(line)
+    wanted = [entry for entry in CATALOGUE if entry["variant"].startswith("convnext")]
+    rows = json.loads(srzoo(*words, "--json").stdout)
+    assert [row["name"] for row in rows] == [f"timm/{entry['variant']}" for entry in wanted]
+    assert [row["strides"] for row in rows] == [entry["strides"] for entry in wanted]
+    head, *lines = srzoo(*words).stdout.splitlines()
+    assert head.split()[:3] == ["kind", "name", "params"] and len(lines) == len(wanted) > 20

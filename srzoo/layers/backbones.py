@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,7 @@ class Backbone:
         for name, parameter in network.named_parameters():
             if name in self.idle:
                 parameter.requires_grad_(False)
+        _save_shared_once(network)
         return network
 
     def maps(self, network: nn.Module, features: Tensor) -> tuple[Tensor, ...]:
@@ -260,6 +261,30 @@ def _pretrained(variant: str, arguments: Mapping[str, Any], owner: str) -> Any:
         raise FetchError(
             f"the weights of {owner}/{variant} cannot be had ({one_line(error)[:120]}): check the network, or {by_hand}"
         ) from error
+
+
+def _save_shared_once(network: nn.Module) -> None:
+    """Save what several modules share under one name, since safetensors refuses two names of one tensor."""
+    shared: dict[str, str] = {}
+    names: dict[int, str] = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        first = names.setdefault(id(parameter), name)
+        if name != first:
+            shared[name] = first
+    if shared:
+        network.register_state_dict_post_hook(partial(_leave_out, shared))
+        network.register_load_state_dict_pre_hook(partial(_fill_in, shared))
+
+
+def _leave_out(shared: Mapping[str, str], network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name in shared:
+        state.pop(prefix + name, None)
+
+
+def _fill_in(shared: Mapping[str, str], network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name, first in shared.items():
+        if prefix + first in state:
+            state.setdefault(prefix + name, state[prefix + first])
 
 
 def trained_size(variant: str) -> int:
