@@ -24,6 +24,13 @@ def sample(distribution: Gaussian, noise: Sequence[Tensor]) -> Tensor:
     return distribution.mean + torch.exp(0.5 * distribution.log_variance) * noise[0]
 
 
+def divergence(q: Gaussian, p: Gaussian) -> Tensor:
+    """Kullback-Leibler divergence KL(q || p) of each unit in nats, (N, C, H, W) in float32."""
+    q_mean, q_log_variance, p_mean, p_log_variance = (each.float() for each in (*q, *p))
+    shift = (q_mean - p_mean).square() + q_log_variance.exp()
+    return 0.5 * (p_log_variance - q_log_variance + shift * torch.exp(-p_log_variance) - 1)
+
+
 def block_detail(image: Tensor, block: int) -> Tensor:
     """What a small image does not tell of a large one: each block of pixels less its mean.
 

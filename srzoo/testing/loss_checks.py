@@ -2,163 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import wraps
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from srzoo.contracts import AdversarialLoss, Gaussian, ImageLoss, LatentLoss, Loss
-from srzoo.errors import FetchError, MissingLibraryError
+from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss
 from srzoo.options import one_line
-from srzoo.resize import resize_tensor
-from srzoo.testing.rigs import Size, changed, declared, tensors
-from srzoo.testing.subject import CannotCheck, CheckFailed, Given, Subject
-
-SCALES: tuple[Given, ...] = ((4,), (2,), (3,))
-"""What losses are constructed with."""
-
-_LATE = 1_000_000
-"""Steps done where weights that climb have arrived."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One thing that training asks of a loss."""
-
-    title: str
-    """As messages call it; empty where it is all that is asked."""
-
-    function: Callable[..., Any]
-    """A method of the loss."""
-
-    arguments: tuple[Any, ...]
-    """What it is given, made anew for each call."""
-
-    taught: tuple[int, ...]
-    """Which of the arguments must get a gradient."""
-
-    def __call__(self, change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Its value, for arguments whose tensors were replaced; CheckFailed where it is no finite scalar."""
-        value = self.function(*(changed(self.arguments, change) if change else self.arguments))
-        if not isinstance(value, Tensor) or value.dim():
-            raise CheckFailed(f"returns {_told(value)}, not a scalar tensor{self}")
-        if not value.isfinite():
-            raise CheckFailed(f"returns {value.item()}{self}")
-        return value
-
-    def __str__(self) -> str:
-        return f" for the {self.title}" if self.title else ""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A loss at one scale, ready to be called."""
-
-    loss: Loss
-    scale: int
-
-    @property
-    def size(self) -> Size:
-        """Height and width of the HR image that is fed where no other is named; not square."""
-        units = -(-max(16, declared(self.loss, "min_size", int)) // self.scale)
-        return units * self.scale, (units + 2) * self.scale
-
-    def images(self, n: int = 2, size: Size | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """SR that leaves [0, 1] in places and is worse in each image, HR, and LR made of HR by bicubic."""
-        height, width = size or self.size
-        hr = _drawn(n, 3, height, width, seed=5)
-        strength = torch.linspace(0.2, 0.6, n).view(n, 1, 1, 1)
-        sr = hr + strength * (_drawn(n, 3, height, width, seed=6) - 0.5)
-        return sr, hr, resize_tensor(hr, (height // self.scale, width // self.scale))
-
-    def calls(self, n: int = 2, size: Size | None = None) -> list[Call]:
-        """All that training asks, for ``n`` images; CheckFailed where the base class does not say."""
-        loss = self.loss
-        if isinstance(loss, ImageLoss):
-            return [Call("", loss, self.images(n, size), (0,))]
-        if isinstance(loss, AdversarialLoss):
-            real, fake = logits(n, seed=1), logits(n, seed=2)
-            shown = real if loss.needs_real else ()
-            return [
-                Call("generator", loss.generator, (shown, fake), (1,)),
-                Call("discriminator", loss.discriminator, (real, fake), (0, 1)),
-            ]
-        if isinstance(loss, LatentLoss):
-            return [Call("", loss, (_gaussians(n, seed=3), _gaussians(n, seed=4), _LATE), (1,))]
-        raise CheckFailed("extends Loss itself: extend ImageLoss, AdversarialLoss or LatentLoss")
-
-
-def _drawn(*shape: int, seed: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def logits(n: int, seed: int) -> tuple[Tensor, ...]:
-    """Two maps of unlike sizes, (N, 1, h, w), within the margins that losses may have."""
-    return 2 * _drawn(n, 1, 4, 6, seed=seed) - 1, 2 * _drawn(n, 1, 1, 1, seed=seed + 10) - 1
-
-
-def _gaussians(n: int, seed: int) -> tuple[Gaussian, ...]:
-    maps = ((n, 4, 4, 6), (n, 2, 2, 3))
-    return tuple(Gaussian(*(4 * _drawn(*shape, seed=seed + each) - 2 for each in (0, 20))) for shape in maps)
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Weights are to be at hand: nobody wants a check to fetch half a gigabyte."""
-    before = os.environ.get("SRZOO_OFFLINE")
-    os.environ["SRZOO_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("SRZOO_OFFLINE") if before is None else os.environ.update(SRZOO_OFFLINE=before)
-
-
-def _trials(subject: Subject, make: Callable[[Given], Any]) -> Iterator[Trial]:
-    """The loss at every scale.
-
-    Raises:
-        CannotCheck: Weights or a library of it are not at hand.
-        CheckFailed: It does not say so on one line.
-    """
-    try:
-        with _offline():
-            made = [(given, loss) for given, loss in subject.made(SCALES, make)]
-    except (FetchError, MissingLibraryError) as error:
-        if "\n" in str(error):
-            raise CheckFailed(f"takes more than one line to say what is missing: {one_line(error)}") from error
-        raise CannotCheck(str(error)) from error
-    yield from (Trial(loss.eval(), given[0]) for given, loss in made)
+from srzoo.testing.loss_trials import Call, Trial, each_trial, logits, trials
+from srzoo.testing.rigs import declared, tensors
+from srzoo.testing.subject import CannotCheck, CheckFailed, Subject
 
 
 def default_constructible_loss(subject: Subject) -> None:
     """It can be constructed without a single option, or says on one line by a FetchError what file is missing."""
     try:
-        for trial in _trials(subject, subject.make_plain):
+        for trial in trials(subject, subject.make_plain):
             trial.calls()
     except CannotCheck:
         pass
 
 
-def _each_trial(check: Callable[[Trial], None]) -> Callable[[Subject], None]:
-    """Run a check at every scale, and have its complaint say at which."""
-
-    @wraps(check)
-    def checked(subject: Subject) -> None:
-        for trial in _trials(subject, subject.make):
-            try:
-                check(trial)
-            except CheckFailed as failure:
-                raise CheckFailed(f"{failure}, at x{trial.scale}") from failure
-
-    return checked
-
-
-@_each_trial
+@each_trial
 def scalars(trial: Trial) -> None:
     """Every value is a finite scalar, for large logits as well, and that of an image loss is not below 0."""
     for n in (1, 2):
@@ -172,7 +37,7 @@ def scalars(trial: Trial) -> None:
                 Call("first step", call.function, (*call.arguments[:2], 0), ())()
 
 
-@_each_trial
+@each_trial
 def least(trial: Trial) -> None:
     """An image loss is least where SR is HR, if LR was made of it by bicubic."""
     if not isinstance(trial.loss, ImageLoss):
@@ -184,7 +49,7 @@ def least(trial: Trial) -> None:
             raise CheckFailed(f"charges {best.item():.3g} for SR = HR, and less for {what}")
 
 
-@_each_trial
+@each_trial
 def sizes(trial: Trial) -> None:
     """`min_size` is enough for images; logits may be as few as one."""
     unit = trial.scale
@@ -201,7 +66,7 @@ def sizes(trial: Trial) -> None:
                 raise CheckFailed(f"fails for {size[0]}x{size[1]} pixels ({one_line(error)})") from error
 
 
-@_each_trial
+@each_trial
 def inputs_untouched(trial: Trial) -> None:
     """It changes none of the tensors that it is handed, since others look at them, too."""
     for call, same in zip(trial.calls(), trial.calls(), strict=True):
@@ -211,7 +76,7 @@ def inputs_untouched(trial: Trial) -> None:
             raise CheckFailed(f"writes into its input{call}")
 
 
-@_each_trial
+@each_trial
 def deterministic(trial: Trial) -> None:
     """The same input gives the same value."""
     for call in trial.calls():
@@ -219,7 +84,7 @@ def deterministic(trial: Trial) -> None:
             raise CheckFailed(f"gives another value the second time{call}")
 
 
-@_each_trial
+@each_trial
 def batch(trial: Trial) -> None:
     """A batch of equal images costs what one of them does; an image loss is the mean over those of any batch."""
     for call in trial.calls():
@@ -235,7 +100,7 @@ def _same(first: Tensor, second: Tensor, complaint: str) -> None:
         raise CheckFailed(f"{complaint}: {first.item():.6g} and {second.item():.6g}")
 
 
-@_each_trial
+@each_trial
 def opponents(trial: Trial) -> None:
     """Both sides of an adversarial loss want the opposite, and `needs_real` is honest."""
     loss = trial.loss
@@ -250,7 +115,7 @@ def opponents(trial: Trial) -> None:
         raise CheckFailed("declares needs_real, but the generator's value does not depend on real logits")
 
 
-@_each_trial
+@each_trial
 def gradients(trial: Trial) -> None:
     """Finite gradients reach SR, the logits and the posterior, and no network of its own."""
     if wanting := [name for name, each in trial.loss.named_parameters() if each.requires_grad]:
@@ -269,7 +134,7 @@ def gradients(trial: Trial) -> None:
                 raise CheckFailed(f"has a gradient that is not finite{call}")
 
 
-@_each_trial
+@each_trial
 def channels_last(trial: Trial) -> None:
     """The memory layout of its input changes nothing."""
     for call in trial.calls():
@@ -277,7 +142,7 @@ def channels_last(trial: Trial) -> None:
         _same(call(), last, f"gives another value for channels_last input{call}")
 
 
-@_each_trial
+@each_trial
 def bfloat16(trial: Trial) -> None:
     """Under bfloat16 autocast, and for bfloat16 input, values are finite and in float32."""
     for call in trial.calls():
@@ -290,13 +155,9 @@ def bfloat16(trial: Trial) -> None:
 
 def exercise_loss(subject: Subject) -> None:
     """Construct a loss and ask of it all that training does."""
-    for trial in _trials(subject, subject.make):
+    for trial in trials(subject, subject.make):
         for call in trial.calls():
             call()
-
-
-def _told(value: Any) -> str:
-    return f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 LOSS_CHECKS: Mapping[str, Callable[[Subject], None]] = {

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import Gaussian, LatentLoss
-from srzoo.layers import batch_mean
+from srzoo.layers import batch_mean, divergence
 
 
 class KLLoss(LatentLoss):
@@ -39,7 +39,7 @@ class KLLoss(LatentLoss):
         """(p, q, steps done) to a scalar; no pairs cost nothing."""
         total, units = torch.zeros(()), 0
         for q, p in zip(posterior, prior, strict=True):
-            nats = _divergence(_scaled(q, 2 * (1 - self.balance)), _scaled(p, 2 * self.balance))
+            nats = divergence(_scaled(q, 2 * (1 - self.balance)), _scaled(p, 2 * self.balance))
             total, units = total + self._charged(nats), units + nats.numel()
         return min(1.0, step / self.warm_up if self.warm_up else 1.0) * total / max(units, 1)
 
@@ -49,14 +49,6 @@ class KLLoss(LatentLoss):
             return nats.sum()
         # The mean stands inside a maximum, so that it must be that of the whole batch.
         return batch_mean(nats, dim=(0, 2, 3)).clamp(min=self.free_bits).mean() * nats.numel()
-
-
-def _divergence(q: Gaussian, p: Gaussian) -> Tensor:
-    """KL(q || p) of each unit in nats, (N, C, H, W) in float32."""
-    mean, log_variance = q.mean.float(), q.log_variance.float()
-    prior_mean, prior_log_variance = p.mean.float(), p.log_variance.float()
-    shift = (mean - prior_mean).square() + log_variance.exp()
-    return 0.5 * (prior_log_variance - log_variance + shift * torch.exp(-prior_log_variance) - 1)
 
 
 def _scaled(distribution: Gaussian, factor: float) -> Gaussian:
