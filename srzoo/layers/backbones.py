@@ -272,8 +272,8 @@ def _save_shared_once(network: nn.Module) -> None:
         if name != first:
             shared[name] = first
     if shared:
-        network.register_state_dict_post_hook(partial(_leave_out, shared))
-        network.register_load_state_dict_pre_hook(partial(_fill_in, shared))
+        network.register_state_dict_post_hook(partial(_leave_out, shared))  # type: ignore[no-untyped-call]
+        network.register_load_state_dict_pre_hook(partial(_fill_in, shared))  # type: ignore[no-untyped-call]
 
 
 def _leave_out(shared: Mapping[str, str], network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
