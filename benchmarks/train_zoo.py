@@ -1,7 +1,7 @@
-"""Train everything that ships: the reference, its ablations and the narrow seed, by one recipe and one budget.
+"""Train everything that ships, by the recipes that ship.
 
-Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. The ablation
-without a discriminator shares the reference's first stage to the bit, so it branches off where that ended.
+Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. Recipes whose first
+stage is another's, to the bit, branch off where that ended.
 
     python benchmarks/train_zoo.py --data photos --runs runs --jobs 2
 """
@@ -11,63 +11,76 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from safetensors.torch import load_file
 
-from srzoo.train.loop import CHECKPOINT
 from srzoo.train.recipe import load_recipe
-from srzoo.train.state import Progress, save_state
-
-RECIPES = (
-    "reference",
-    "ablation-no-vae",
-    "ablation-no-skips",
-    "ablation-no-attention",
-    "ablation-gaussian",
-    "ablation-no-base",
-    "ablation-no-pre-encoder",
-    "ablation-resnet",
-    "ablation-no-discriminator",
-    "ablation-deconv",
-    "ablation-dense",
-    "seed-narrow",
-)
-"""In the order in which they are trained."""
-
-FINISHED = {"ablation-no-discriminator": "perceptual.safetensors"}
+from srzoo.train.state import INDEX, Progress, save_state
 
 
-def finished(name: str, runs: Path) -> Path:
-    """The file that a run leaves when it is through."""
-    return runs / name / FINISHED.get(name, "adversarial.safetensors")
+@dataclass(frozen=True)
+class Shipped:
+    """A model of the zoo, and the run that it comes from."""
+
+    recipe: str
+    stage: str = "adversarial"
+    """Stage whose model it is."""
+    parent: str = ""
+    """Recipe with whose first stage the run begins."""
 
 
-BRANCHES = {"ablation-no-discriminator": "reference"}
-"""Runs whose first stage is that of another."""
+ABLATIONS = (
+    "no-vae", "no-skips", "no-attention", "gaussian", "no-base", "no-pre-encoder", "resnet", "deconv", "dense"
+)  # fmt: skip
+
+ZOO = {
+    "reference-fidelity": Shipped("fidelity", "fidelity"),
+    "reference": Shipped("reference", parent="fidelity"),
+    "reference-perceptual": Shipped("perceptual", parent="fidelity"),
+    "reference-x2": Shipped("reference-x2", "fidelity"),
+    "reference-x3": Shipped("reference-x3", "fidelity"),
+    "compact-fidelity": Shipped("compact", "fidelity"),
+    "compact": Shipped("compact"),
+    "ablation-no-discriminator": Shipped("ablation-no-discriminator", "perceptual", parent="compact"),
+    **{f"ablation-{name}": Shipped(f"ablation-{name}") for name in ABLATIONS},
+    "seed": Shipped("seed-narrow"),
+}
+"""What ships, in the order in which it is trained."""
 
 
-def branch_off(name: str, runs: Path) -> None:
+def finished(shipped: Shipped, runs: Path) -> Path:
+    """The file that a run leaves of the stage that ships."""
+    return runs / shipped.recipe / f"{shipped.stage}.safetensors"
+
+
+def branch_off(shipped: Shipped, runs: Path) -> None:
     """Put a run where its parent's first stage ended: the same state that it would have reached itself."""
-    parent, folder, recipe = runs / BRANCHES[name], runs / name, load_recipe(name)
+    parent, recipe = load_recipe(shipped.parent), load_recipe(shipped.recipe)
     first = recipe.stages[0]
-    if first != load_recipe(BRANCHES[name]).stages[0]:
-        raise click.ClickException(f"{name} does not share its first stage with {BRANCHES[name]}")
-    weights = load_file(parent / f"{first.name}.safetensors")
-    progress = Progress(step=first.steps, stage=1)
-    save_state(folder / CHECKPOINT, progress, {"recipe": recipe.hash()}, {"model": weights})
+    if first != parent.stages[0] or recipe.network() != parent.network() or recipe.data != parent.data:
+        raise click.ClickException(f"{shipped.recipe} does not share its first stage with {shipped.parent}")
+    folder = runs / shipped.recipe
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = load_file(runs / shipped.parent / f"{first.name}.safetensors")
+    facts = {"recipe": recipe.hash(), "guard": {"limit": recipe.guard.limit}, "scaler": {}}
+    save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights})
 
 
-def command(name: str, data: Path, runs: Path, threads: int) -> list[str]:
+def command(recipe: str, data: Path, runs: Path, threads: int) -> list[str]:
     """How one recipe is trained."""
-    line = [sys.executable, "-m", "srzoo", "train", name, "--data", str(data), "--output", str(runs / name)]
+    line = [sys.executable, "-m", "srzoo", "train", recipe, "--data", str(data), "--output", str(runs / recipe)]
     return [*line, "--resume", "--threads", str(threads)]
 
 
-def ready(name: str, runs: Path) -> bool:
-    """Whether a run's parent has got far enough."""
-    return name not in BRANCHES or (runs / BRANCHES[name] / "fidelity.safetensors").is_file()
+def ready(shipped: Shipped, runs: Path) -> bool:
+    """Whether the run that this one branches off from has got far enough."""
+    if not shipped.parent:
+        return True
+    first = load_recipe(shipped.recipe).stages[0].name
+    return (runs / shipped.parent / f"{first}.safetensors").is_file()
 
 
 @click.command()
@@ -77,32 +90,31 @@ def ready(name: str, runs: Path) -> bool:
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of each.")
 @click.argument("names", nargs=-1)
 def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]) -> None:
-    """Train NAMES, or everything that ships."""
-    waiting = [name for name in names or RECIPES if not finished(name, runs).is_file()]
+    """Train the models NAMES, or everything that ships."""
+    if unknown := [name for name in names if name not in ZOO]:
+        raise click.ClickException(f"{unknown[0]} does not ship; names are {', '.join(ZOO)}")
+    waiting = {ZOO[name].recipe: ZOO[name] for name in names or ZOO if not finished(ZOO[name], runs).is_file()}
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed: list[str] = []
     while waiting or running:
-        while waiting and len(running) < jobs:
-            name = next((each for each in waiting if ready(each, runs)), "")
-            if not name:
-                break
-            waiting.remove(name)
-            (runs / name).mkdir(parents=True, exist_ok=True)
-            if name in BRANCHES and not (runs / name / CHECKPOINT).is_file():
-                branch_off(name, runs)
-            with (runs / name / "log.txt").open("ab") as log:
-                running[name] = subprocess.Popen(command(name, data, runs, threads), stdout=log, stderr=log)
-            click.echo(f"started {name}")
-        ended = [name for name, process in running.items() if process.poll() is not None]
-        for name in ended:
+        while len(running) < jobs and (found := next((each for each in waiting.values() if ready(each, runs)), None)):
+            del waiting[found.recipe]
+            folder = runs / found.recipe
+            if found.parent and not (folder / INDEX).is_file():
+                branch_off(found, runs)
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "log.txt").open("ab") as log:
+                line = command(found.recipe, data, runs, threads)
+                running[found.recipe] = subprocess.Popen(line, stdout=log, stderr=log)
+            click.echo(f"started {found.recipe}")
+        for name in [name for name, process in running.items() if process.poll() is not None]:
             code = running.pop(name).returncode
             click.echo(f"{name} ended with {code}")
             if code:
                 failed.append(name)
-        if waiting and not running:
+        if waiting and not running and not any(ready(each, runs) for each in waiting.values()):
             raise click.ClickException(f"{', '.join(waiting)}: what they branch off from was not trained")
-        if not ended:
-            time.sleep(2)
+        time.sleep(2)
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}; see log.txt in their folders")
 

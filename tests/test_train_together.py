@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from socket import socket
 
 import pytest
 from training import RECIPE, numbers, train, write_photos
@@ -57,3 +58,27 @@ def test_a_batch_that_cannot_be_shared_is_refused(photos: Path, tmp_path: Path) 
     assert refused.returncode != 0
     assert "2 processes cannot share a batch of 7" in refused.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_script_for_several_machines_trains_on_two_agents(photos: Path, tmp_path: Path) -> None:
+    recipe, script = tmp_path / "tiny.toml", Path(__file__).parent.parent / "docs" / "cluster" / "torchrun.sh"
+    recipe.write_text(TWENTY_STEPS.replace("steps = 20", "steps = 2"))
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    line = ["sh", script, recipe, "--data", photos, "--output", tmp_path / "run", "--threads", "1", "--device", "cpu"]
+    shared = {"NODES": "2", "HEAD": "127.0.0.1", "PORT": port, "PROCESSES": "1", "OMP_NUM_THREADS": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    agents = [
+        subprocess.Popen(
+            list(map(str, line)),
+            env=os.environ | shared | {"NODE": str(node), "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for node in range(2)
+    ]
+    told = [agent.communicate(timeout=300)[0] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], told
+    assert len(numbers(tmp_path / "run" / "ledger.csv")) == 4

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 ABLATIONS = "no-skips no-attention no-vae gaussian no-pre-encoder no-base resnet deconv dense no-discriminator"
-NAMES = {"reference", "reference-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
+REFERENCES = "reference reference-fidelity reference-perceptual reference-x2 reference-x3".split()
+NAMES = {*REFERENCES, "compact", "compact-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
 OTHERS = sorted(NAMES - {"reference"})
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from srzoo.benchmark.identity import network_config
 from srzoo.benchmark.store import Result
 
-REFERENCE = "reference"
-"""The model that ablations are held against."""
+GROUNDS = ("compact", "reference")
+"""Models that ablations are held against: the first of them that is on the board."""
 
-FIDELITY = "reference-fidelity"
-"""The reference before its adversarial stage: the baseline of ablations that were trained so far, too."""
+VARIANTS = ("-fidelity", "-perceptual")
+"""Endings of names of models that share a ground's network, and were trained otherwise."""
 
 PREFIX = "ablation-"
 """Beginning of an ablation's name."""
@@ -40,25 +40,27 @@ class Contribution:
 
 
 def contributions(qualities: Sequence[Result]) -> tuple[Contribution, ...]:
-    """Compare the ablations among results of quality with the reference among them.
+    """Compare ablations and variants among results of quality with what they are held against.
 
-    A changed network is held against the reference of the same training, a changed training against `REFERENCE`.
+    A changed network is held against a model of the same training: the ground itself, or its variant. A changed
+    training is held against the ground.
     """
     named = {result.model: result for result in qualities}
-    if REFERENCE not in named:
-        return ()
-    ablations = [name for name in named if name.startswith(PREFIX) or name == FIDELITY]
-    return tuple(_contribution(named[name], named) for name in sorted(ablations))
+    grounds = [name for name in GROUNDS if name in named]
+    held = {f"{ground}{ending}": ground for ground in grounds for ending in VARIANTS}
+    held |= {name: ground for ground in grounds[:1] for name in named if name.startswith(PREFIX)}
+    return tuple(_contribution(named[name], held[name], named) for name in sorted(held) if name in named)
 
 
-def _contribution(ablation: Result, named: Mapping[str, Result]) -> Contribution:
-    reference = named[REFERENCE]
+def _contribution(ablation: Result, ground: str, named: Mapping[str, Result]) -> Contribution:
+    reference = named[ground]
     network = list(_differences(_network(reference), _network(ablation)))
     training = list(_differences(_training(reference), _training(ablation)))
     if not network:
         return _compared(ablation, reference, "; ".join(training) or "nothing")
     change = "; ".join(network)
-    for baseline in (named[name] for name in (REFERENCE, FIDELITY) if name in named):
+    same = [name for name in (ground, *(f"{ground}{ending}" for ending in VARIANTS)) if name in named]
+    for baseline in map(named.__getitem__, same):
         if _training(baseline) == _training(ablation) and _network(baseline) == _network(reference):
             return _compared(ablation, baseline, change)
     return Contribution(ablation.model, None, f"{change}; training differs, too: {'; '.join(training)}", None, None)
