@@ -37,7 +37,7 @@ class VectorQuantizedLatent(Latent):
         dimension: Annotated[int, Field(ge=1, le=1024, description="channels of a code")] = 16,
         decay: Annotated[
             float, Field(ge=0, lt=1, description="weight of the past in the moving averages that the codes are")
-        ] = 0.99,
+        ] = 0.95,
         commitment_weight: Annotated[float, Field(ge=0, description="weight of the loss commitment")] = 0.25,
         revival: Annotated[
             float, Field(gt=0, le=1, description="share of the average use below which a code is replaced")
