@@ -1,26 +1,41 @@
-"""Does the latent carry information? Scores of prior, posterior, a stranger's posterior, and the spread of samples.
+"""Does the latent carry information, and do its samples say more than noise would?
 
-python benchmarks/latent_evidence.py reference
-python benchmarks/latent_evidence.py reference --data photos/val/DIV2Kvalid_256crop --json
+Scores of prior, posterior, a stranger's posterior, and the spread of samples. Then ten samples of each photo against
+what the model makes of its latent's mean, with white noise that has the samples' variance at each pixel: diversity and
+feature distance, both on maps of SqueezeNet that no loss looked at, and whether the spread tells where the error is.
+
+    python benchmarks/latent_evidence.py reference
+    python benchmarks/latent_evidence.py reference --data photos/val/DIV2Kvalid_256crop --most 24 --plot curve.png
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from unseen import Distances, as_tensor
 
 import srzoo
 from srzoo.checkpoint import read_weights
 from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
+from srzoo.metrics.calibration import calibration_curve, predicted_and_true_error, rank_correlation
+from srzoo.metrics.diversity import diversity
 from srzoo.metrics.luma import luma
 from srzoo.metrics.psnr import psnr
 from srzoo.model import SRModel
+from srzoo.resize import resize_tensor
+from srzoo.train.latent import channel_nats
 from srzoo.zoo import find_file
+
+Pixels = NDArray[np.uint8]
+Errors = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Predicted and true error of every pixel, in levels from 0 to 255."""
 
 SIDE = 256
 """Every photo is cut to its middle of this many HR pixels, so that one's posterior fits another's LR."""
@@ -43,6 +58,20 @@ class Evidence:
     """Standard deviation over samples at temperature 1, in grey levels of 255, in the most textured tenth of HR."""
     spread_flat: float
     """The same in the flattest half."""
+    lr_psnr: float
+    """Of the samples, in dB: 45 make them count."""
+    diversity: float
+    """Of the samples, in per cent."""
+    noise_diversity: float
+    """Of the mean with white noise."""
+    features: float
+    """Feature distance of a sample."""
+    noise_features: float
+    """Of the mean with white noise."""
+    calibration: float
+    """Rank correlation of predicted and true error over all pixels."""
+    calibration_ratio: float
+    """Root mean square of the predicted over that of the true error."""
 
 
 def middles(pairs: list[ImagePair]) -> list[tuple[Tensor, Tensor]]:
@@ -55,44 +84,76 @@ def middles(pairs: list[ImagePair]) -> list[tuple[Tensor, Tensor]]:
         top, left = ((size - side) // 2 for size in pair.lr.shape[:2])
         lr = pair.lr[top : top + side, left : left + side]
         hr = pair.hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
-        cut.append((_tensor(lr), _tensor(hr)))
+        cut.append((as_tensor(lr), as_tensor(hr)))
     return cut
 
 
-def _tensor(pixels: np.ndarray) -> Tensor:  # type: ignore[type-arg]
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-
-
 def _score(sr: Tensor, hr: Tensor, border: int) -> float:
-    one, other = (
-        luma(np.rint(each.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)) for each in (sr, hr)
-    )
+    one, other = (luma(_pixels(each)) for each in (sr, hr))
     return float(psnr(one[border:-border, border:-border], other[border:-border, border:-border]))
 
 
 @torch.inference_mode()
-def gather(name: str, model: SRModel, photos: list[tuple[Tensor, Tensor]], samples: int = 8) -> Evidence:
+def gather(
+    name: str, model: SRModel, photos: list[tuple[Tensor, Tensor]], samples: int = 10
+) -> tuple[Evidence, Errors]:
     """Measure one model."""
-    from srzoo.train.losses import kl_divergence
-
-    rows = []
+    distances = Distances()
+    rows, errors = [], []
     for index, (lr, hr) in enumerate(photos):
         stranger = photos[(index + 1) % len(photos)][1]
         told = model(lr, hr)
         drawn = torch.stack([model.enlarge(lr, temperature=1.0, sample=each) for each in range(samples)])
-        spread = 255 * drawn.std(dim=0).mean(dim=1)[0]
+        deviation = drawn.std(dim=0)
+        spread = 255 * deviation.mean(dim=1)[0]
         texture = _texture(hr)
+        truth = _pixels(hr)
+        shown = [_pixels(each) for each in drawn]
+        noisy = [_pixels(each) for each in _with_noise(model.enlarge(lr), deviation, samples, index)]
+        errors.append(predicted_and_true_error(shown, truth))
         rows.append(
             (
                 _score(model(lr).sr, hr, model.scale),
                 _score(told.sr, hr, model.scale),
                 _score(model(lr, stranger).sr, hr, model.scale),
-                float(kl_divergence(told.posterior, told.prior)),
+                float(torch.stack(channel_nats(told.posterior, told.prior)).mean()),
                 float(spread[texture >= texture.quantile(0.9)].mean()),
                 float(spread[texture <= texture.quantile(0.5)].mean()),
+                float(np.mean([_lr_psnr(each, lr) for each in drawn])),
+                *_on_features(distances, shown, noisy, truth),
             )
         )
-    return Evidence(name, *(float(np.mean(column)) for column in zip(*rows, strict=True)))
+    predicted, true = (np.concatenate([each[side].ravel() for each in errors]) for side in (0, 1))
+    ratio = float(np.sqrt(np.square(predicted).mean() / np.square(true).mean()))
+    means = (float(np.mean(column)) for column in zip(*rows, strict=True))
+    return Evidence(name, *means, rank_correlation(predicted, true), ratio), (predicted, true)
+
+
+def _with_noise(mean: Tensor, deviation: Tensor, samples: int, seed: int) -> Tensor:
+    """(samples, 1, 3, H, W): the mean, and independent noise of that standard deviation at each pixel."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(samples, *mean.shape, generator=generator)
+    return (mean + noise * deviation).clamp(0, 1)
+
+
+def _on_features(
+    distances: Distances, shown: list[Pixels], noisy: list[Pixels], truth: Pixels
+) -> tuple[float, float, float, float]:
+    """Diversity of samples and of noise, then the feature distance of each."""
+    maps = [np.stack([distances.at_each_pixel(each, truth) for each in some]) for some in (shown, noisy)]
+    of_samples, of_noise = maps
+    return diversity(of_samples), diversity(of_noise), float(of_samples.mean()), float(of_noise.mean())
+
+
+def _pixels(image: Tensor) -> Pixels:
+    return np.rint(image.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+
+
+def _lr_psnr(sr: Tensor, lr: Tensor) -> float:
+    """PSNR in dB of SR, rounded and made small again, against LR."""
+    rounded = (sr.clamp(0, 1) * 255).round() / 255
+    error = (resize_tensor(rounded, lr.shape[-2:]) - lr).square().mean()
+    return float(-10 * error.log10())
 
 
 def _texture(hr: Tensor) -> Tensor:
@@ -103,13 +164,36 @@ def _texture(hr: Tensor) -> Tensor:
     return (square - mean.square()).clamp_min(0).sqrt()[0, 0]
 
 
+def plot(errors: dict[str, Errors], file: Path) -> None:
+    """Draw calibration curves: true against predicted error, in twenty bins of equally many pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    largest = 0.0
+    for name, (predicted, true) in errors.items():
+        curve = calibration_curve(predicted, true, bins=20)
+        axes.plot(curve.predicted, curve.true, marker="o", label=name)
+        largest = max(largest, *curve.predicted, *curve.true)
+    axes.plot([0, largest], [0, largest], color="gray", ls=":", label="calibrated")
+    axes.set_xlabel("predicted error, grey levels (root mean square)")
+    axes.set_ylabel("true error, grey levels (root mean square)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(file, dpi=100)
+
+
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--data", help="Folder of photos.  [default: the embedded ones]")
+@click.option("--most", type=click.IntRange(1), help="Photos to look at.  [default: all]")
+@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw calibration curves.")
 @click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
+def main(models: tuple[str, ...], data: str | None, most: int | None, picture: Path | None, as_json: bool) -> None:
     """Print the evidence for MODELS that keep their posterior."""
-    found = []
+    found, errors = [], {}
     for name in models:
         model = srzoo.load(name)
         file = find_file(name)
@@ -118,7 +202,10 @@ def main(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
                 f"{name} keeps no posterior; reference does, and so does every model file that a training run leaves"
             )
         pairs = pairs_from_folder(data, model.scale) if data else sample_pairs(model.scale)
-        found.append(asdict(gather(name, model, middles(pairs))))
+        evidence, errors[Path(name).stem] = gather(Path(name).stem, model, middles(list(pairs)[:most]))
+        found.append(asdict(evidence))
+    if picture is not None:
+        plot(errors, picture)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

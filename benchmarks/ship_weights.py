@@ -12,51 +12,48 @@ from typing import Any
 
 import click
 import numpy as np
-import torch
-from train_zoo import RECIPES, finished
+from train_zoo import ZOO, finished
+from unseen import Distances
 
 from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
+from srzoo.features import SqueezeFeatures
 from srzoo.scoring import evaluate
-from srzoo.train.losses import Perceptual
 
 LICENCE = (
     "Weights: CC BY-NC 4.0, research use. Trained on photos from DIV2K (test set's LR images, academic research only), "
     "T91, BSDS500 (Berkeley, non-commercial research) and a set of public wallpapers; the perceptual stages also saw "
     "features of a SqueezeNet trained on ImageNet. The code's licence does not extend to them."
 )
-TRAINING_PARTS = ("reference",)
+TRAINING_PARTS = ("reference", "compact")
 """Shipped with its posterior, so that what the latent carries can be tested and training can go on."""
 
 
-def stages(runs: Path) -> dict[str, Path]:
-    """Name in the zoo of each finished run's model file."""
-    found = {"reference-fidelity": runs / "reference" / "fidelity.safetensors"}
-    for name in RECIPES:
-        found["seed" if name == "seed-narrow" else name] = finished(name, runs)
-    return {name: path for name, path in found.items() if path.is_file()}
+def test_sets(data: Path, scale: int) -> dict[str, list[ImagePair]]:
+    """What models of a scale are scored on; sets that are not there at that scale are left out."""
+    found = {
+        "sample": sample_pairs(scale),
+        "validation": pairs_from_folder(data / "val" / "DIV2Kvalid_256crop", scale),
+    }
+    for name in ("Set5", "Set14", "BSD100"):
+        folder = data / "test" / name / f"X{scale}"
+        if folder.is_dir():
+            found[name] = pairs_from_folder(folder, scale)
+    return {name: list(pairs) for name, pairs in found.items()}
 
 
 def scores(path: Path, sets: dict[str, list[ImagePair]]) -> dict[str, Any]:
-    """Mean scores of a model file on each set; the feature distance is by the network that the loss uses."""
+    """Mean scores of a model file on each set; the feature distance is by the maps that `perceptual` looks at."""
     model = load_model(path)
-    perceptual = Perceptual()
+    distances = Distances(SqueezeFeatures.USUAL)
     measured = {}
     for name, pairs in sets.items():
         result = evaluate(model, pairs)
         means = {metric: value for metric, value in result.mean.items() if metric != "seconds"}
-        distances = [
-            float(perceptual(_tensor(model.upscale(pair.lr)), _tensor(pair.hr), _tensor(pair.lr)))
-            for pair in pairs
-            if pair.hr.ndim == 3
-        ]
-        means["feature_distance"] = sum(distances) / len(distances)
+        rows = [distances.means(model.upscale(pair.lr), pair.hr) for pair in pairs if pair.hr.ndim == 3]
+        means["feature_distance"] = float(np.mean([list(row.values()) for row in rows]))
         measured[name] = {**means, "protocol": result.protocol.hash, "data": result.data["fingerprint"]}
     return measured
-
-
-def _tensor(pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 @click.command()
@@ -67,17 +64,13 @@ def _tensor(pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
 def main(runs: Path, data: Path, output: Path, names: tuple[str, ...]) -> None:
     """Write NAMES, or every finished run, as shipped weights."""
     output.mkdir(parents=True, exist_ok=True)
-    sets = {
-        "sample": sample_pairs(4),
-        "validation": pairs_from_folder(data / "val" / "DIV2Kvalid_256crop", 4),
-        "Set5": pairs_from_folder(data / "test" / "Set5" / "X4", 4),
-        "Set14": pairs_from_folder(data / "test" / "Set14" / "X4", 4),
-    }
-    for name, path in stages(runs).items():
-        if names and name not in names:
+    for name, shipped in ZOO.items():
+        path = finished(shipped, runs)
+        if (names and name not in names) or not path.is_file():
             continue
         target = output / f"{name}.safetensors"
-        extra = {"training": read_header(path)["training"], "licence": LICENCE}
+        extra: dict[str, Any] = {"training": read_header(path)["training"], "licence": LICENCE}
+        sets = test_sets(data, load_model(path).scale)
         fidelity = path.parent / "fidelity.safetensors"
         if path != fidelity and fidelity.is_file():
             extra["fidelity_scores"] = scores(fidelity, sets)

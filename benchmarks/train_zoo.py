@@ -1,7 +1,7 @@
 """Train everything that ships, by the recipes that ship.
 
-Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. Recipes whose first
-stage is another's, to the bit, branch off where that ended.
+Runs as many recipes side by side as asked for, resumes what was interrupted, and skips what is done. Recipes whose
+first stage is another's, to the bit, branch off where that ended.
 
     python benchmarks/train_zoo.py --data photos --runs runs --jobs 2
 """

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 ABLATIONS = "no-skips no-attention no-vae gaussian no-pre-encoder no-base resnet deconv dense no-discriminator"
-REFERENCES = "reference reference-fidelity reference-perceptual reference-x2 reference-x3".split()
+REFERENCES = ["reference", "reference-fidelity", "reference-perceptual", "reference-x2", "reference-x3"]
 NAMES = {*REFERENCES, "compact", "compact-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
 OTHERS = sorted(NAMES - {"reference"})
 
@@ -75,7 +75,7 @@ def test_the_latent_carries_information() -> None:
     from latent_evidence import gather, middles
 
     photos = middles(list(sample_pairs(4)))
-    evidence = gather("reference", srzoo.load("reference"), photos, samples=4)
+    evidence, _ = gather("reference", srzoo.load("reference"), photos, samples=4)
     assert evidence.posterior - evidence.prior >= 0.5
     assert evidence.posterior - evidence.stranger > evidence.posterior - evidence.prior
     assert evidence.spread_textured > 2 * evidence.spread_flat
