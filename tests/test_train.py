@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import srzoo
+from PIL import Image
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import RECIPE, numbers, train, write_photos
 
 from srzoo.checkpoint import load_model, read_header
@@ -89,6 +92,29 @@ def test_a_run_leaves_models_a_ledger_and_says_where(recipe: Path, photos: Path,
     assert rows[0]["prior.l1"] and not rows[0]["discriminator"] and rows[-1]["discriminator"]
     assert float(rows[-1]["val_psnr_y"]) > 10
     assert "validation" in done.stderr
+
+
+def test_a_ledger_is_drawn_and_told_to_tensorboard(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "run").returncode == 0
+    drawn = srzoo("train", "--plot", tmp_path / "run", "--json")
+    assert drawn.returncode == 0, drawn.stderr
+    with Image.open(json.loads(drawn.stdout)["picture"]) as picture:
+        assert min(picture.size) > 1000 and len(set(picture.convert("L").tobytes())) > 50
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    values = {event.step: event.value for event in events.Scalars("prior/l1")}
+    rows = {int(row["step"]): row["prior.l1"] for row in numbers(tmp_path / "run" / LEDGER) if row["prior.l1"]}
+    assert values == pytest.approx({step: float(text) for step, text in rows.items()}, rel=1e-5)
+
+
+def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_path: Path) -> None:
+    for arguments, says in (
+        (("--plot", tmp_path), "has no ledger.csv"),
+        (("--plot", tmp_path, recipe), "trains nothing"),
+        ((), "name a recipe"),
+    ):
+        refused = srzoo("train", *arguments)
+        assert refused.returncode in (1, 2) and says in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photos: Path, tmp_path: Path) -> None:

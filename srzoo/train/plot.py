@@ -120,6 +120,7 @@ def _draw_units(axes: Axes, folder: Path) -> None:
     steps = [int(row["step"]) for row in thinned]
     image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap="viridis", vmin=0)
     axes.set_ylabel("channel")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.figure.colorbar(image, ax=axes)
 
 
