@@ -27,6 +27,7 @@ from srzoo.fetch import ALEXNET, SQUEEZENET_1_1, SQUEEZENET_TORCHVISION, VGG16, 
 from srzoo.library import hub_of
 from srzoo.metrics.ssim import ssim
 from srzoo.resize import imresize
+from srzoo.testing import check_part
 
 Put = Callable[[str, PinnedFile, dict[str, Tensor]], None]
 """The fixture ``weights``."""
@@ -229,6 +230,25 @@ def test_lpips_is_torchmetrics(network: str, pinned: PinnedFile, build: Callable
         assert loss(sr, hr, lr).item() == pytest.approx(wanted.item(), rel=1e-5)
     loss.train()
     assert loss(sr, hr, lr).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "where", "pinned", "build"),
+    [
+        ("perceptual", {}, "SQUEEZENET_TORCHVISION", SQUEEZENET_TORCHVISION, squeezenet1_0),
+        pytest.param(
+            "lpips", {"network": "squeeze"}, "SQUEEZENET_1_1", SQUEEZENET_1_1, squeezenet1_1, marks=pytest.mark.slow
+        ),
+        pytest.param("lpips", {"network": "alex"}, "ALEXNET", ALEXNET, alexnet, marks=pytest.mark.slow),
+        pytest.param("perceptual", {"network": "vgg19"}, "VGG19", VGG19, vgg19, marks=pytest.mark.slow),
+    ],
+)
+def test_losses_by_networks_keep_what_losses_promise(
+    name: str, options: dict[str, str], where: str, pinned: PinnedFile, build: Callable[..., Any], weights: Put
+) -> None:
+    weights(f"srzoo.features.{where}", pinned, features_only(build))
+    report = check_part("loss", name, options=options)
+    assert {each.state for each in report.outcomes} == {"passed"}, str(report)
 
 
 @pytest.mark.parametrize(
