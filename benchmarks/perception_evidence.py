@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
-from unseen import UNSEEN, Distances
+from unseen import SEEN, UNSEEN, Distances
 
 import srzoo
 from srzoo.checkpoint import write_atomically
@@ -49,7 +49,7 @@ def judged(name: str, temperature: float, pairs: list[Any]) -> dict[str, float]:
     means = {tap: float(np.mean([row[tap] for row in rows])) for tap in distances.taps}
     return {
         **{metric: float(scores[metric]) for metric in METRICS},
-        "features_used": float(np.mean([means[tap] for tap in SqueezeFeatures.USUAL])),
+        "features_used": float(np.mean([means[tap] for tap in SEEN])),
         "features_unused": float(np.mean([means[tap] for tap in UNSEEN])),
         **means,
     }

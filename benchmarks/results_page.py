@@ -1,7 +1,9 @@
-"""Tables of README.md and docs/results.md from what was measured: a leaderboard, and the headers of the weights.
+"""Tables of README.md and docs/results.md from what was measured: leaderboard, evidence, headers of the weights.
 
 srzoo bench --json > benchmarks/results/leaderboard.json
 python benchmarks/latent_evidence.py reference --json > benchmarks/results/latent.json
+python benchmarks/perception_evidence.py --data photos -o benchmarks/results/perception.json
+python benchmarks/ablations.py train --data photos
 python benchmarks/results_page.py
 """
 
@@ -9,26 +11,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import ablations
 
 from srzoo import checkpoint, zoo
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-SETS = ("Set5", "Set14", "validation", "sample")
-WHAT = {
-    "ablation-no-skips": "skips",
-    "ablation-no-attention": "self-attention",
-    "ablation-no-vae": "the conditional latent, against none",
-    "ablation-gaussian": "the conditional latent, against one that sees LR alone",
-    "ablation-no-pre-encoder": "the pre-encoder",
-    "ablation-no-base": "the residual over bicubic",
-    "ablation-resnet": "`strided` for `resnet` as encoder",
-    "ablation-deconv": "`attn` for `deconv` as decoder",
-    "ablation-dense": "`attn` for `dense` as decoder",
-}
+SETS = ("Set5", "Set14", "BSD100", "validation", "sample")
+SCALES = (4, 3, 2)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -71,53 +65,60 @@ def _cell(scores: dict[str, Any]) -> str:
     return f"{scores['psnr_y']:.2f} / {scores['ssim_y']:.4f}"
 
 
-def literature(found: dict[str, dict[str, Any]]) -> str:
-    """PSNR and SSIM of every shipped file on every set."""
-    rows = [(f"`{name}`", *(_cell(header["scores"][each]) for each in SETS)) for name, header in found.items()]
+def literature(found: dict[str, dict[str, Any]], scale: int) -> str:
+    """PSNR and SSIM of every shipped file of a scale on every set."""
+    rows = [
+        (f"`{name}`", *(_cell(header["scores"][each]) if each in header["scores"] else "" for each in SETS))
+        for name, header in found.items()
+        if header["config"]["scale"] == scale
+    ]
     rows.sort(key=lambda row: row[2], reverse=True)
     return table(("model", *SETS), rows)
 
 
-def contributions(found: dict[str, dict[str, Any]], scores: Callable[[str], dict[str, Any]]) -> str:
-    """By how much the reference is ahead of each ablation at the same stage."""
-    own = scores("reference")
+def perception() -> str:
+    """The fidelity stage, the perceptual loss alone, and the whole, by what no loss looked at."""
     rows = [
         (
-            what,
-            *(f"{own[each]['psnr_y'] - scores(name)[each]['psnr_y']:+.3f}" for each in SETS),
-            f"{scores(name)['validation']['feature_distance'] - own['validation']['feature_distance']:+.4f}",
+            row["set"],
+            f"`{row['model']}`" + (", a sample" if row["temperature"] else ""),
+            f"{row['psnr_y']:.2f}",
+            f"{row['lr_psnr']:.1f}",
+            f"{row['features_unused']:.4f}",
+            f"{row['features_used']:.4f}",
+            f"{row['spectrum']:.2f}",
+            f"{row['niqe']:.2f}",
         )
-        for name, what in WHAT.items()
-        if name in found
+        for row in json.loads((RESULTS / "perception.json").read_text())
     ]
-    return table(("what", *(f"{each}, dB" for each in SETS), "feature distance saved"), rows)
-
-
-def stages(found: dict[str, dict[str, Any]]) -> str:
-    """The fidelity stage, the perceptual loss alone, and the whole."""
-    rows = []
-    for name in ("reference-fidelity", "ablation-no-discriminator", "reference"):
-        own = found[name]["scores"]
-        rows.append(
-            (
-                f"`{name}`",
-                *(f"{own[each]['psnr_y']:.2f}" for each in SETS),
-                *(f"{own[each]['feature_distance']:.4f}" for each in ("validation", "sample")),
-                f"{own['validation']['lr_psnr']:.1f}",
-            )
-        )
-    columns = ("model", *(f"{each}, dB" for each in SETS), "features, validation", "features, sample", "LR-PSNR, dB")
+    columns = ("set", "model", "PSNR, dB", "LR-PSNR, dB", "unused features", "used features", "spectrum, dB", "NIQE")
     return table(columns, rows)
 
 
-def latent() -> str:
-    """The evidence that the latent carries information."""
-    rows = [
-        (f"`{row['model']}`", *(f"{value:.2f}" for key, value in row.items() if key != "model"))
-        for row in json.loads((RESULTS / "latent.json").read_text())
-    ]
-    columns = ("model", "prior, dB", "posterior, dB", "another's, dB", "KL, nats", "spread, textured", "spread, flat")
-    return table(columns, rows)
+def contributions() -> str:
+    """By how much `compact` is ahead of itself with one thing changed."""
+    columns = ("what", "seeds", *(f"{stage}, {each}" for stage in ("fidelity", "final") for each in ablations.SETS))
+    return table(columns, ablations.rows(ablations.results()))
+
+
+def latent() -> tuple[str, str]:
+    """The evidence that the latent carries information, and that its samples say more than noise."""
+    found = json.loads((RESULTS / "latent.json").read_text())
+    carries = {
+        "prior": "prior, dB", "posterior": "posterior, dB", "stranger": "another's, dB", "kl": "KL, nats",
+        "spread_textured": "spread, textured", "spread_flat": "spread, flat",
+    }  # fmt: skip
+    says = {
+        "lr_psnr": "LR-PSNR, dB", "diversity": "diversity", "noise_diversity": "noise's", "features": "features",
+        "noise_features": "noise's", "calibration": "rank correlation", "calibration_ratio": "ratio",
+    }  # fmt: skip
+    return tuple(  # type: ignore[return-value]
+        table(
+            ("model", *names.values()),
+            ((f"`{row['model']}`", *(f"{row[key]:.{3 if key in says else 2}f}" for key in names)) for row in found),
+        )
+        for names in (carries, says)
+    )
 
 
 def fill(path: Path, tables: dict[str, str]) -> None:
@@ -134,20 +135,17 @@ def fill(path: Path, tables: dict[str, str]) -> None:
 def main() -> None:
     """Fill both pages."""
     found = headers()
-
-    def fidelity(name: str) -> dict[str, Any]:
-        return found[name]["fidelity_scores"]
-
+    carries, says = latent()
     fill(ROOT / "README.md", {"leaderboard": leaderboard()})
     fill(
         ROOT / "docs" / "results.md",
         {
             "leaderboard": leaderboard(),
-            "literature": literature(found),
-            "contributions-fidelity": contributions(found, fidelity),
-            "contributions-final": contributions(found, lambda name: found[name]["scores"]),
-            "stages": stages(found),
-            "latent": latent(),
+            **{f"x{scale}": literature(found, scale) for scale in SCALES},
+            "contributions": contributions(),
+            "perception": perception(),
+            "latent": carries,
+            "samples": says,
         },
     )
 

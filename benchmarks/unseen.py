@@ -10,8 +10,11 @@ from torch.nn import functional as F
 
 from srzoo.features import SqueezeFeatures
 
-UNSEEN = tuple(name for name in SqueezeFeatures.TAPS if name not in SqueezeFeatures.USUAL)
-"""Maps that the perceptual loss of the shipped recipes leaves out."""
+SEEN = ("relu1", "fire2", "fire3")
+"""Maps that the perceptual loss of the recipes `reference` and `perceptual` looks at."""
+
+UNSEEN = tuple(name for name in SqueezeFeatures.TAPS if name not in SEEN)
+"""The deeper ones, which no loss of theirs looks at."""
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
