@@ -8,7 +8,8 @@
 encoder's maps with what it declares, and puts an LR image of 64x64 through the whole model. ``families`` does so with
 numbers: forward and backward with an HR image, a gradient for every parameter that is trained, the same result twice in
 evaluation, and weights that survive a safetensors file; a network whose size can be chosen is built for the first of
-`SIZES` that works. Both go on where they stopped.
+`SIZES` that works. Both go on where they stopped, and begin with what tells most: one variant of each module before a
+second of any, and small ones first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import json
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,28 @@ def family(variant: str) -> dict[str, Any]:
     return {"size": size, "fixed_size": model.encoder.fixed_size, "loss": float(loss.detach()), "idle_parameters": idle}
 
 
-def smallest_of_each_module() -> Iterator[str]:
+def by_module() -> dict[str, list[str]]:
+    """The variants of every module of timm, those with the fewest parameters first."""
+    modules: dict[str, list[str]] = {}
+    for variant in sorted(timm.list_models(), key=size_of):
+        modules.setdefault(_registry._model_to_module[variant], []).append(variant)
+    return modules
+
+
+def size_of(variant: str) -> tuple[int, str]:
+    """Parameters and name; what is not in the catalogue comes first."""
+    return CATALOGUE.get(variant, {"params": 0})["params"], variant
+
+
+def broad() -> list[str]:
+    """Every variant that timm has, the smallest of each module before the second smallest of any."""
+    ranks = {variant: rank for variants in by_module().values() for rank, variant in enumerate(variants)}
+    return sorted(ranks, key=lambda variant: (ranks[variant], size_of(variant)))
+
+
+def smallest_of_each_module() -> list[str]:
     """The variant with the fewest parameters of every module of timm."""
-    modules: dict[str, str] = {}
-    for variant, row in CATALOGUE.items():
-        module = _registry._model_to_module[variant]
-        if module not in modules or row["params"] < CATALOGUE[modules[module]]["params"]:
-            modules[module] = variant
-    yield from (modules[module] for module in sorted(modules))
+    return sorted((variants[0] for variants in by_module().values()), key=size_of)
 
 
 def sweep(name: str, variants: list[str], check: Callable[[str], dict[str, Any]], only: list[str]) -> None:
@@ -154,12 +169,16 @@ def table() -> str:
         "# timm's backbones as encoders",
         "",
         f"timm {timm.__version__}, torch {torch.__version__}, CPU; written by `benchmarks/timm_sweep.py table`.",
+        f"Each is the encoder of the preset `reference`: {around()}.",
         "",
-        "| test | passed | of |",
-        "|---|--:|--:|",
+        "| test | passed | tried | there are |",
+        "|---|--:|--:|--:|",
     ]
-    for name, what in (("specs", "every variant, meta device"), ("families", "one of every module, real numbers")):
-        lines.append(f"| {what} | {sum(row['ok'] for row in rows[name])} | {len(rows[name])} |")
+    for name, what, wanted in (
+        ("specs", "every variant, meta device", broad()),
+        ("families", "the smallest variant of every module, real numbers", smallest_of_each_module()),
+    ):
+        lines.append(f"| {what} | {sum(row['ok'] for row in rows[name])} | {len(rows[name])} | {len(wanted)} |")
     failed = [(name, row) for name in rows for row in rows[name] if not row["ok"]]
     lines += ["", *(f"- {name} {row['variant']}: {row['reason']}" for name, row in failed)] if failed else []
     lines += ["", "| input | variants | such as |", "|---|--:|---|"]
@@ -171,11 +190,18 @@ def table() -> str:
     lines += ["", "| strides of the levels | variants |", "|---|--:|"]
     lines += [f"| {key} | {count} |" for key, count in strides.most_common()]
     lines += ["", "| module | smallest variant | size | loss | parameters not trained |", "|---|---|---|--:|--:|"]
-    for row in rows["families"]:
+    for row in sorted(rows["families"], key=lambda row: row["module"]):
         size = "any" if row.get("fixed_size") is None else "x".join(map(str, row["fixed_size"]))
         outcome = f"{size} | {row['loss']:.3f} | {row['idle_parameters']}" if row["ok"] else "failed | |"
         lines.append(f"| {row['module']} | {row['variant']} | {outcome} |")
     return "\n".join(lines) + "\n"
+
+
+def around() -> str:
+    """The other parts of the preset."""
+    config = preset("reference")
+    parts = {kind: getattr(config, kind).name for kind in ("pre_encoder", "latent", "decoder")}
+    return f"x{config.scale}, " + ", ".join(f"{kind.replace('_', '-')} `{name}`" for kind, name in parts.items())
 
 
 def takes(row: dict[str, Any]) -> str:
@@ -200,9 +226,9 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", help="only these")
     arguments = parser.parse_args()
     if arguments.what == "specs":
-        sweep("specs", timm.list_models(), specs, arguments.variants)
+        sweep("specs", broad(), specs, arguments.variants)
     elif arguments.what == "families":
-        sweep("families", list(smallest_of_each_module()), family, arguments.variants)
+        sweep("families", smallest_of_each_module(), family, arguments.variants)
     else:
         (RESULTS / "timm.md").write_text(table(), encoding="utf-8")
 
