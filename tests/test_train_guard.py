@@ -10,9 +10,12 @@ import torch
 from safetensors.torch import load_file
 from training import RECIPE, numbers, train, write_photos
 
-from srzoo.errors import CheckpointError
+from srzoo.errors import CheckpointError, TrainingError
 from srzoo.train.guard import BlowUp, Guard
+from srzoo.train.loop import Run
+from srzoo.train.recipe import load_recipe
 from srzoo.train.state import INDEX, Progress, load_state, save_state
+from srzoo.train.step import Batch, Trainer
 
 WATCHED = frozenset({"prior.l1"})
 
@@ -56,6 +59,35 @@ def test_rollbacks_are_counted(photos: Path, tmp_path: Path) -> None:
     guard = '[guard]\non_blow_up = "rollback"\nslower = 0.9\nrollbacks = 2\n'
     stopped = train(blowing_up(tmp_path, guard), photos, tmp_path / "run")
     assert stopped.returncode == 1 and "after 2 rollbacks" in stopped.stderr
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_rollbacks_to_one_checkpoint_are_counted_too(
+    times: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE.replace("[data]", '[guard]\non_blow_up = "rollback"\nrollbacks = 2\n[data]'))
+    run = Run(load_recipe(str(path)), tmp_path / "run", photos)
+    step, seen, notes = Trainer.step, [0], []
+
+    def unlucky(trainer: Trainer, batch: Batch, number: int, rate: float) -> dict[str, torch.Tensor]:
+        values = step(trainer, batch, number, rate)
+        if number == 3 and seen[0] < times:
+            seen[0] += 1
+            values["prior.l1"] = torch.tensor(math.nan)
+        return values
+
+    monkeypatch.setattr(Trainer, "step", unlucky)
+    watch = lambda report: notes.append(report.note) if report.note else None  # noqa: E731
+    if times > 2:
+        with pytest.raises(TrainingError, match="after 2 rollbacks; the state after step 2 is kept"):
+            run.run(watch)
+    else:
+        run.run(watch)
+        assert run.progress.rollbacks == 2 and run.progress.step == 10
+    assert [note.split("; ")[1] for note in notes] == [
+        f"back to step 2, learning rates at {share} of the recipe's" for share in (0.5, 0.25)
+    ]
 
 
 def test_a_term_far_above_its_mean_is_a_blow_up() -> None:

@@ -97,7 +97,8 @@ class Run:
         self._shard = shard
         self._config = recipe.network()
         self._objectives = [Objective(stage, self._config.scale) for stage in recipe.stages]
-        self._fabric, self.precision = start_engine(torch.device(device), recipe.precision)
+        self._fabric, precision = start_engine(torch.device(device), recipe.precision)
+        self.precision = precision
         """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else the next best."""
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
         self.start: Start | None = None
@@ -256,18 +257,18 @@ class Run:
 
     def _roll_back(self, reason: str, watch: Watcher) -> None:
         """Go back to the last checkpoint and go on more slowly, or stop."""
-        saved, guard = load_state(self.folder), self.recipe.guard
+        saved, guard, before = load_state(self.folder), self.recipe.guard, self.progress.rollbacks
         assert saved is not None
         stage, last = self.recipe.stages[self.progress.stage], saved[0].step
-        if guard.on_blow_up == "stop" or saved[0].rollbacks >= guard.rollbacks:
-            again = f" after {saved[0].rollbacks} rollbacks" if saved[0].rollbacks else ""
+        if guard.on_blow_up == "stop" or before >= guard.rollbacks:
+            again = f" after {before} rollbacks" if before else ""
             raise TrainingError(
                 f"stage {stage.name}: {reason}{again}; the state after step {last} is kept in {self.folder}; train "
                 'again with a lower learning_rate and another --output, or with guard.on_blow_up = "rollback"'
             )
         self._fabric.barrier()
         self._take_up(*saved)
-        self.progress.rollbacks += 1
+        self.progress.rollbacks = before + 1
         slower = guard.slower**self.progress.rollbacks
         note = f"{reason}; back to step {last}, learning rates at {slower:.3g} of the recipe's"
         watch(Report(stage, self.progress.stage_step, {}, note))
