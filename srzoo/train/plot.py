@@ -108,6 +108,8 @@ def _draw(axes: Axes, title: str, rows: Rows, names: Sequence[str], *, log: bool
 
 def _draw_units(axes: Axes, folder: Path) -> None:
     """Nats of each channel of the latent over time, one row a channel."""
+    from matplotlib.ticker import MaxNLocator
+
     path = folder / UNITS
     rows = read_ledger(path) if path.is_file() else []
     axes.set_title("latent: nats per unit of each channel", fontsize="medium")
@@ -120,7 +122,7 @@ def _draw_units(axes: Axes, folder: Path) -> None:
     steps = [int(row["step"]) for row in thinned]
     image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap="viridis", vmin=0)
     axes.set_ylabel("channel")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.figure.colorbar(image, ax=axes)
 
 
