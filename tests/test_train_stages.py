@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,24 @@ def test_every_optimizer_learns(optimizer: str, recipe: Path, photos: Path, tmp_
     assert done.returncode == 0, done.stderr
     scores = [float(row["val_psnr_y"]) for row in numbers(tmp_path / "run" / "ledger.csv") if row["val_psnr_y"]]
     assert scores[-1] > scores[0] + 0.2
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
+@pytest.mark.parametrize("game", ["bce", "hinge", "relativistic", "least-squares"])
+def test_every_game_is_played_in_every_precision(
+    game: str, precision: str, recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(
+        RECIPE.replace("hinge", game)
+        .replace("steps = 6", "steps = 1")
+        .replace("steps = 4", "steps = 4\nr1 = 1.0\nr1_every = 2")
+        .replace('precision = "float32"', f'precision = "{precision}"')
+    )
+    done = train(recipe, photos, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in numbers(tmp_path / "run" / "ledger.csv") if row["stage"] == "adversarial"]
+    assert [bool(row["r1"]) for row in rows] == [True, False, True, False]
+    assert all(math.isfinite(float(row["discriminator"])) for row in rows)
 
 
 def test_a_batch_in_parts_is_the_same_batch(recipe: Path, photos: Path, tmp_path: Path) -> None:

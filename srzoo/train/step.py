@@ -160,17 +160,24 @@ class Trainer:
         penalised = bool(self._stage.r1) and number % self._stage.r1_every == 0
         for index, (part, fake) in enumerate(zip(parts, fakes, strict=True)):
             with self._fabric.no_backward_sync(self._players, enabled=index < len(parts) - 1):
-                hr = part.hr.detach().requires_grad_(penalised)
-                real_logits, fake_logits = _floats(self._players(hr)), _floats(self._players(fake))
+                real_logits, fake_logits = _floats(self._players(part.hr)), _floats(self._players(fake))
                 loss = game.discriminator(real_logits, fake_logits)
                 values.add("discriminator", loss)
                 values.add("real_accuracy", torch.stack([(each > 0).float().mean() for each in real_logits]).mean())
                 values.add("fake_accuracy", torch.stack([(each < 0).float().mean() for each in fake_logits]).mean())
                 if penalised:
-                    penalty = gradient_penalty(real_logits, hr)
+                    penalty = self._penalty(part.hr)
                     values.add("r1", penalty)
                     loss = loss + 0.5 * self._stage.r1 * self._stage.r1_every * penalty
                 self._fabric.backward(loss / values.parts)
+
+    def _penalty(self, real: Tensor) -> Tensor:
+        """R1, by a pass of its own: what comes out of a module that Fabric wrapped, Fabric alone differentiates."""
+        assert self._judge is not None
+        real = real.detach().requires_grad_()
+        with self._autocast(True):
+            logits = self._judge(real)
+        return gradient_penalty(_floats(logits), real)
 
     def _clip(self, name: str, module: Any, most: float) -> Tensor:
         norm = self._fabric.clip_gradients(module, self._moved[name], max_norm=most, error_if_nonfinite=False)
