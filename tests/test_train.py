@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import RECIPE, numbers, train, write_photos
 
+from srzoo.assembly import choose
 from srzoo.checkpoint import load_model, read_header
-from srzoo.config import shipped
-from srzoo.train.objective import Objective
+from srzoo.config import PartConfig, shipped
 from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import load_recipe
 from srzoo.train.record import LEDGER, UNITS
@@ -202,7 +202,10 @@ def test_a_term_that_is_not_finite_is_named(recipe: Path, photos: Path, tmp_path
 def test_a_shipped_recipe_is_whole(name: str) -> None:
     recipe = load_recipe(name)
     for stage in recipe.stages:
-        assert any(Objective(stage, recipe.network().scale).branches)
+        for _, terms in stage.branches():
+            assert terms
+            for loss, term in terms.items():
+                choose("loss", PartConfig(name=loss, options=term.options))
 
 
 def test_every_ablation_has_the_budget_of_compact_and_another_network_or_other_losses() -> None:
