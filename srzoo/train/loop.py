@@ -249,7 +249,7 @@ class Run:
         self.model.load_state_dict(groups["model"])
         self._average = MovingAverage(self.model, self.recipe.stages[self.progress.stage].ema)
         self._average.take(groups.get("average", {}))
-        if self.discriminator is not None:
+        if self.discriminator is not None and "discriminator" in groups:
             self.discriminator.load_state_dict(groups["discriminator"])
         for name, optimizer in trainer.optimizers.items():
             if tensors := groups.get(f"optimizer.{name}"):
