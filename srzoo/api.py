@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from srzoo.data.pairs import ImagePair
     from srzoo.model import Model, SRModel
     from srzoo.protocol import Protocol
+    from srzoo.scale import Scale
     from srzoo.scoring import Evaluation, Explanation, FinishedImages
 
 Name = str | os.PathLike[str]
@@ -26,7 +27,7 @@ Name = str | os.PathLike[str]
 def build(
     preset: str = "reference",
     *,
-    scale: int | None = None,
+    scale: Scale | float | str | None = None,
     skips: bool | None = None,
     base: str | Mapping[str, Any] | None = None,
     pre_encoder: str | Mapping[str, Any] | None = None,
@@ -44,7 +45,7 @@ def build(
 
     Args:
         preset: Name of a preset (see ``available("presets")``), or a TOML file.
-        scale: Enlargement factor.
+        scale: Enlargement factor, such as 4, or 2.5 and ``"5/2"`` with a decoder for any scale.
         skips: Whether the decoder sees the encoder's maps beside the latent.
         base: Upscaler whose image the network adds to, or ``"none"``.
         pre_encoder: First features of the LR image.
@@ -85,7 +86,7 @@ class _Sampling:
     number: int = 0
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         return self.model.scale
 
     def upscale(self, image: Any, /) -> Any:
@@ -108,7 +109,7 @@ def evaluate(
     model: Name | Model,
     data: Name | Sequence[ImagePair] | None = None,
     *,
-    scale: int | None = None,
+    scale: Scale | float | str | None = None,
     protocol: str | Protocol = "classic",
     metrics: Sequence[str] | None = None,
     samples: int = 1,
@@ -126,7 +127,7 @@ def evaluate(
         model: A model, what `srzoo.load` takes, or a folder of finished images.
         data: What `srzoo.data.pairs.pairs_of` takes: a folder of HR images, or of ``HR/`` and ``LR/``; a data set;
             image pairs; or None for the embedded photos.
-        scale: Enlargement factor, for a model given by name or for finished images.
+        scale: Enlargement factor, for a model given by name or for finished images, such as 4 or 2.5.
         protocol: The rules: a name, with other rules where they are given, such as ``"classic,border=0"``.
         metrics: Names of metrics (see ``srzoo eval --list-metrics``); None for the protocol's own PSNR and SSIM, and
             LR-PSNR.
@@ -158,7 +159,7 @@ def explain_protocol(
     model: Name | Model,
     data: Name | Sequence[ImagePair] | None = None,
     *,
-    scale: int | None = None,
+    scale: Scale | float | str | None = None,
     protocol: str | Protocol = "classic",
     temperature: float = 0.0,
     seed: int = 0,
@@ -203,7 +204,7 @@ def _source(
     model: Name | Model,
     folder: Path | None,
     data: Name | Sequence[ImagePair] | None,
-    scale: int | None,
+    scale: Scale | float | str | None,
     rules: Protocol,
     temperature: float,
     seed: int,
@@ -218,7 +219,8 @@ def _source(
         loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
         source = _Sampling(loaded, temperature, seed)
     else:
-        source = scoring.FinishedImages(folder, scale or scoring.scale_of(data))
+        wanted = scoring.scale_of(data) if scale is None else zoo.usable_scale(scale)
+        source = scoring.FinishedImages(folder, wanted)
     return source, pairs_of(data, source.scale, rules)
 
 

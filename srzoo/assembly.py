@@ -16,6 +16,7 @@ from srzoo.contracts import Decoder, Discriminator, Encoder, Latent, Part, PreEn
 from srzoo.errors import AssemblyError, BrokenPluginError, SrzooError
 from srzoo.model import SRModel, WholeModel
 from srzoo.registry import REGISTRY, Registry, ResolvedPart
+from srzoo.scale import Scale, plain
 from srzoo.spec import Spec, common_multiple
 
 RGB = Spec(3)
@@ -97,6 +98,26 @@ def _check_strides(first: Spec, specs: tuple[Spec, ...], pre: Chosen, encoder: C
         )
 
 
+def serves_any_scale(config: ModelConfig, registry: Registry | None = None) -> bool:
+    """Whether the decoder serves any scale with the same weights; raises as `choose` does."""
+    decoder = choose("decoder", config.decoder, registry).part.ref.load()
+    return bool(getattr(decoder, "any_scale", False))
+
+
+def _check_scale(config: ModelConfig, decoder: Chosen, registry: Registry | None) -> None:
+    if not isinstance(config.scale, int) and not serves_any_scale(config, registry):
+        raise AssemblyError(
+            f"{decoder.owner} enlarges by whole numbers, not by {config.scale}: take one for any, such as implicit"
+        )
+
+
+def _base(config: ModelConfig, chosen: Chosen, seed: int, device: torch.device) -> Upscaler:
+    base: Upscaler = _construct(chosen, seed, device, config.scale)
+    if base.scale != config.scale:
+        raise AssemblyError(f"the base {chosen.owner} enlarges by {base.scale}, not by {config.scale}")
+    return base
+
+
 def build_model(
     config: ModelConfig,
     *,
@@ -123,6 +144,7 @@ def build_model(
     device = torch.device(device)
     kinds = ("pre_encoder", "encoder", "latent", "decoder")
     chosen = {kind: choose(kind, getattr(config, kind), registry) for kind in kinds}
+    _check_scale(config, chosen["decoder"], registry)
     target = Spec(3, Fraction(1, config.scale))
 
     pre_encoder: PreEncoder = _construct(chosen["pre_encoder"], seed, device, RGB)
@@ -138,14 +160,14 @@ def build_model(
     judge = choose("discriminator", config.discriminator, registry) if for_training else None
     base = choose("upscaler", config.base, registry) if config.base else None
     resolved = {
-        "scale": config.scale,
+        "scale": plain(config.scale),
         "skips": config.skips,
         "base": base.to_dict() if base else "none",
         **{kind: chosen[kind].to_dict() for kind in kinds},
         "discriminator": judge.to_dict() if judge else config.discriminator.model_dump(),
     }
     needed: list[Fraction | int] = [
-        *(spec.stride for spec in (first, *specs, bottleneck)),
+        *(spec.stride for spec in (first, *specs, bottleneck, target)),
         pre_encoder.multiple_of,
         encoder.multiple_of * first.stride,
         latent.multiple_of * specs[-1].stride,
@@ -157,7 +179,7 @@ def build_model(
         encoder=encoder,
         latent=latent,
         decoder=decoder,
-        base=_construct(base, seed, device, config.scale) if base else None,
+        base=_base(config, base, seed, device) if base else None,
         multiple=common_multiple(needed),
     )
 
@@ -172,7 +194,7 @@ def build_discriminator(
 
 
 def build_upscaler(
-    name: str, scale: int | None = None, *, registry: Registry | None = None, **given: Any
+    name: str, scale: Scale | None = None, *, registry: Registry | None = None, **given: Any
 ) -> WholeModel:
     """A whole upscaler by name, such as ``bicubic``.
 
@@ -189,4 +211,4 @@ def build_upscaler(
     upscaler: Upscaler = _construct(chosen, 0, torch.device("cpu"), scale)
     if scale is not None and upscaler.scale != scale:
         raise AssemblyError(f"{chosen.owner} enlarges by {upscaler.scale}, not by {scale}")
-    return WholeModel(upscaler, {"scale": upscaler.scale, "upscaler": chosen.to_dict()})
+    return WholeModel(upscaler, {"scale": plain(upscaler.scale), "upscaler": chosen.to_dict()})

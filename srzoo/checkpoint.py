@@ -14,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from srzoo.assembly import build_model
+from srzoo.assembly import build_model, serves_any_scale
 from srzoo.config import ModelConfig
-from srzoo.errors import CheckpointError, MissingDistributionError, PartNotFoundError, UsageError
+from srzoo.errors import CheckpointError, FixedScaleError, MissingDistributionError, PartNotFoundError, UsageError
 from srzoo.model import SRModel
+from srzoo.scale import Scale
 
 FORMAT = "srzoo-model"
 VERSION = 1
@@ -160,28 +161,47 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {**header, "file": {"bytes": Path(path).stat().st_size, "weights": count, "stored_as": stored}}
 
 
-def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> SRModel:
+def load_model(
+    path: str | os.PathLike[str], *, device: torch.device | str = "cpu", scale: Scale | None = None
+) -> SRModel:
     """Read a model file and assemble its network, in evaluation mode.
 
-    What only training looks at and the file left out keeps fresh weights.
+    What only training looks at and the file left out keeps fresh weights; at another scale than the file's all of it
+    does, since it may depend on the scale.
+
+    Args:
+        path: The file.
+        device: Where to compute.
+        scale: Enlargement factor, for a model whose decoder serves any; None takes the file's own.
 
     Raises:
         CheckpointError: The file is damaged, foreign, or does not fit the network it describes.
+        FixedScaleError: Its decoder does not serve that scale.
         MissingDistributionError: A part of it is not installed.
     """
     header = read_header(path)
     try:
-        model = build_model(
-            ModelConfig.parse(_without_pretrained(header["config"]), "its configuration"), for_training=False
-        )
+        config = ModelConfig.parse(_without_pretrained(header["config"]), "its configuration")
+        rescaled = scale not in (None, config.scale)
+        if rescaled and not serves_any_scale(config):
+            decoder = config.decoder.name
+            raise FixedScaleError(
+                f"{path} enlarges x{config.scale}, not x{scale}: its decoder {decoder} is made for it"
+            )
+        model = build_model(config.model_copy(update={"scale": scale}) if rescaled else config, for_training=False)
     except PartNotFoundError as error:
         built_with = ", ".join(f"{name} {version}" for name, version in header["distributions"].items())
         missing = _missing(header)
         hint = f"pip install {' '.join(missing)}" if missing else str(error)
         raise MissingDistributionError(f"{path} was built with {built_with}; {hint}") from None
+    except FixedScaleError:
+        raise
     except UsageError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    load_weights(model, read_weights(path), str(path))
+    weights = read_weights(path)
+    if rescaled and (only := _training_only(model)):
+        weights = {name: value for name, value in weights.items() if not name.startswith(only)}
+    load_weights(model, weights, str(path))
     model.trained = bool(header.get("trained"))
     return model.to(device).eval()
 

@@ -8,10 +8,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from srzoo.errors import ConfigError
 from srzoo.options import suggestion
+from srzoo.scale import Scale, exact_scale, plain
 
 PART_KINDS = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
 """Kinds that an assembled model names, in the order in which data flows."""
@@ -54,8 +65,8 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: int = Field(default=4, ge=1, le=16)
-    """Enlargement factor."""
+    scale: Annotated[Scale, PlainValidator(exact_scale), PlainSerializer(plain)] = 4
+    """Enlargement factor; in JSON a whole number, or text such as ``"5/2"``."""
 
     skips: bool = True
     """Whether the decoder is handed the pre-encoder's and encoder's maps beside the latent."""

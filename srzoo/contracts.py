@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
+from srzoo.scale import Scale
 from srzoo.spec import Spec
 
 
@@ -47,7 +48,7 @@ class Output(NamedTuple):
     """What an assembled model returns."""
 
     sr: Tensor
-    """Super-resolved image, (N, 3, scale * H, scale * W), not clamped."""
+    """Super-resolved image, (N, 3, scale * H, scale * W), rounded down, not clamped."""
 
     prior: tuple[Gaussian, ...] = ()
     """See `LatentOutput.prior`."""
@@ -126,6 +127,12 @@ class Decoder(Part):
     ``specs`` lists the skips from fine to deep and the latent last; it is the latent alone without skips.
     """
 
+    any_scale: bool = False
+    """Whether it serves every ``target``, those of scales such as 5/2 too, and its weights do not depend on it.
+
+    A model file with such a decoder can be used at any scale. Others are asked for whole scales only.
+    """
+
     @abstractmethod
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Fuse the maps it is handed into an image of exactly ``target``."""
@@ -148,8 +155,8 @@ class Upscaler(Part):
     ``scale`` is None where the upscaler is to say its own; a disagreement is an error.
     """
 
-    scale: int
-    """Enlargement factor."""
+    scale: Scale
+    """Enlargement factor: a whole number, or a `Fraction` if one was asked for."""
 
     fixed_size: tuple[int, int] | None = None
     """The only input size (height, width in LR pixels) it takes, or None for any that `multiple_of` allows."""
@@ -165,7 +172,7 @@ class Upscaler(Part):
 
     @abstractmethod
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W)."""
+        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W), rounded down."""
 
     def count_parameters(self) -> int | None:
         """Number of parameters, None where it is not known; asked for only where `engine` is not PyTorch."""

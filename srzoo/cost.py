@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from srzoo.checkpoint import kept_weights
 from srzoo.contracts import Upscaler
 from srzoo.model import Model, SRModel, WholeModel
+from srzoo.scale import Scale, scaled
 from srzoo.tiling import fitted
 
 Size = tuple[int, int]
@@ -34,7 +35,7 @@ PATIENCE = 2.0
 """Seconds after which no further timed run is started."""
 
 
-def standard_size(scale: int) -> Size:
+def standard_size(scale: Scale) -> Size:
     """LR size whose enlargement is 1280x720, rounded up where the scale does not divide that."""
     return -(-OUTPUT[0] // scale), -(-OUTPUT[1] // scale)
 
@@ -75,7 +76,7 @@ def _told_macs(upscaler: Upscaler, lr: torch.Tensor) -> int | None:
     def enlarge(piece: torch.Tensor) -> torch.Tensor:
         n, c, height, width = piece.shape
         pieces[height, width] += 1
-        return piece.new_empty(n, c, height * upscaler.scale, width * upscaler.scale)
+        return piece.new_empty(n, c, scaled(height, upscaler.scale), scaled(width, upscaler.scale))
 
     fitted(enlarge, lr, upscaler.scale, upscaler.multiple_of, upscaler.fixed_size)
     told = [(upscaler.count_macs(*size), pieces[size]) for size in pieces]

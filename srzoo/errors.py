@@ -38,6 +38,10 @@ class AssemblyError(UsageError):
     """Two parts do not fit together."""
 
 
+class FixedScaleError(UsageError):
+    """A model is wanted at another scale, but its decoder serves one only."""
+
+
 class ConfigError(UsageError):
     """A model configuration, preset or recipe is not valid."""
 

@@ -18,6 +18,7 @@ from srzoo.errors import BrokenPluginError, SrzooError
 from srzoo.noise import position_noise
 from srzoo.options import one_line
 from srzoo.pixels import Picture, from_tensor, to_tensor
+from srzoo.scale import Scale, denominator, exact_scale, scaled
 from srzoo.spec import Spec
 from srzoo.tiling import blended, fitted, tiled
 
@@ -28,8 +29,8 @@ Progress = Callable[[int, int], None]
 class Model(nn.Module):
     """What every network in the zoo can do, whether assembled from parts or whole."""
 
-    scale: int
-    """Enlargement factor."""
+    scale: Scale
+    """Enlargement factor: a whole number, or a `Fraction` such as 5/2."""
 
     config: dict[str, Any]
     """How it was built: parts by qualified name, every option written out."""
@@ -61,7 +62,7 @@ class Model(nn.Module):
     def enlarge(
         self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
     ) -> Tensor:
-        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W), clamped to [0, 1].
+        """Enlarge (N, 3, H, W) to (N, 3, scale * H, scale * W), rounded down, clamped to [0, 1].
 
         Args:
             lr: LR image in [0, 1].
@@ -94,7 +95,7 @@ class Model(nn.Module):
             progress: Called with (tiles done, tiles in all).
 
         Returns:
-            The image, ``scale`` times as high and wide, clamped to its range.
+            The image, ``scale`` times as high and wide, rounded down, clamped to its range.
         """
         batch, layout = to_tensor(image, self.device)
         tile = 0 if self.cuts_itself else tile
@@ -121,7 +122,7 @@ class WholeModel(Model):
         self.scale = upscaler.scale
         self.config = config
         self.trained = True
-        self.tile_multiple = lcm(upscaler.tile_multiple, upscaler.multiple_of)
+        self.tile_multiple = lcm(upscaler.tile_multiple, upscaler.multiple_of, denominator(upscaler.scale))
         self.tile_halo = upscaler.tile_halo
         self.engine = upscaler.engine
 
@@ -131,7 +132,7 @@ class WholeModel(Model):
         return self.upscaler.fixed_size is not None
 
     def forward(self, lr: Tensor) -> Output:
-        """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), not clamped."""
+        """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), rounded down, not clamped."""
         return Output(_fitted(self.upscaler, lr))
 
     def enlarge(
@@ -177,7 +178,7 @@ class SRModel(Model):
     ) -> None:
         super().__init__()
         self.config = config
-        self.scale = int(config["scale"])
+        self.scale = exact_scale(config["scale"])
         self.skips = bool(config["skips"])
         self.pre_encoder = pre_encoder
         self.encoder = encoder
@@ -202,21 +203,21 @@ class SRModel(Model):
 
         Args:
             lr: (N, 3, H, W) in [0, 1], any H, W >= 1.
-            hr: (N, 3, scale * H, scale * W), where the latent is to use its posterior.
+            hr: (N, 3, scale * H, scale * W), rounded down, where the latent is to use its posterior.
             noise: One standard normal map per entry of `noise_specs`; empty for the latent's mean.
         """
-        height, width = lr.shape[-2:]
-        rows, columns = (
-            padded - size for padded, size in zip(self.padded_size(height, width), (height, width), strict=True)
-        )
+        size, padded_size = lr.shape[-2:], self.padded_size(*lr.shape[-2:])
+        height, width = (scaled(each, self.scale) for each in size)
+        rows, columns = (padded - each for padded, each in zip(padded_size, size, strict=True))
         padded = F.pad(lr, (0, columns, 0, rows), mode="replicate")
         if hr is not None:
-            hr = F.pad(hr, (0, columns * self.scale, 0, rows * self.scale), mode="replicate")
+            rows, columns = (scaled(each, self.scale) for each in padded_size)
+            hr = F.pad(hr, (0, columns - width, 0, rows - height), mode="replicate")
         first = self._run("pre_encoder", padded)
         features = self._encode(first)
         latent = self._run("latent", features[-1], hr, noise)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
-        sr = self._run("decoder", handed)[..., : height * self.scale, : width * self.scale]
+        sr = self._run("decoder", handed)[..., :height, :width]
         if self.base is not None:
             sr = sr + _fitted(self.base, lr)
         return Output(sr, latent.prior, latent.posterior, latent.losses)

@@ -204,6 +204,7 @@ def resize_tensor(
     kernel: Kernel = "bicubic",
     edge: Edge = "symmetric",
     antialias: bool = True,
+    scale: Fraction | int | None = None,
 ) -> Tensor:
     """Resize a batch like `imresize` does for floats: exactly linear, differentiable, on any device.
 
@@ -215,6 +216,7 @@ def resize_tensor(
         kernel: ``"bicubic"``, ``"lanczos3"``, ``"nearest"`` or ``"cv2-cubic"``.
         edge: ``"symmetric"`` (newer MATLAB) or ``"clamp"`` (older MATLAB).
         antialias: Stretch the kernel when shrinking.
+        scale: Enlargement factor of both axes, where ``size`` is a rounded one; None takes that of the sizes.
 
     Returns:
         (N, C, height, width) with the dtype and device of ``image``, neither rounded nor clamped.
@@ -237,22 +239,33 @@ def resize_tensor(
     blocks = _cached_blocks if cached else _blocks
     with nullcontext() if image.device.type == "meta" else torch.autocast(image.device.type, enabled=False):
         result = image.to(dtype)
-        if target_height != height:
-            rows = blocks(height, target_height, *rules, dtype, image.device)
+        if target_height != height or (scale or 1) != 1:
+            rows = blocks(height, target_height, _factor(height, target_height, scale), *rules, dtype, image.device)
             result = torch.cat([block @ result[..., start:stop, :] for start, stop, block in rows], dim=-2)
-        if target_width != width:
-            columns = blocks(width, target_width, *rules, dtype, image.device)
+        if target_width != width or (scale or 1) != 1:
+            columns = blocks(width, target_width, _factor(width, target_width, scale), *rules, dtype, image.device)
             result = torch.cat([result[..., start:stop] @ block.mT for start, stop, block in columns], dim=-1)
         return result.to(image.dtype)
 
 
+def _factor(inputs: int, outputs: int, scale: Fraction | int | None) -> Fraction:
+    return Fraction(outputs, inputs) if scale is None else Fraction(scale)
+
+
 def _blocks(
-    inputs: int, outputs: int, kernel: Kernel, edge: Edge, antialias: bool, dtype: torch.dtype, device: torch.device
+    inputs: int,
+    outputs: int,
+    scale: Fraction,
+    kernel: Kernel,
+    edge: Edge,
+    antialias: bool,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> tuple[tuple[int, int, Tensor], ...]:
     """The band matrix in pieces: (first input, last input + 1, weights (outputs of the piece, inputs of the piece))."""
     import torch
 
-    weights, indices = taps(inputs, outputs, Fraction(outputs, inputs), kernel, edge, antialias)
+    weights, indices = taps(inputs, outputs, scale, kernel, edge, antialias)
     blocks = []
     # Without this a matrix first made while predicting could not be used in training afterwards.
     with torch.inference_mode(False):

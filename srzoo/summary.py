@@ -13,6 +13,7 @@ from srzoo.assembly import build_discriminator, build_model
 from srzoo.config import ModelConfig
 from srzoo.model import SRModel
 from srzoo.registry import Registry
+from srzoo.scale import Scale, plain, scaled
 
 STAGES = ("pre_encoder", "encoder", "latent", "decoder")
 
@@ -40,7 +41,7 @@ class PartRow:
 class Summary:
     """What `summarize` found."""
 
-    scale: int
+    scale: Scale
     size: tuple[int, int]
     """Height and width of the LR image that MACs are stated for."""
     multiple: int
@@ -61,7 +62,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**asdict(self), "parameters": self.parameters, "macs": self.macs}
+        return {**asdict(self), "scale": plain(self.scale), "parameters": self.parameters, "macs": self.macs}
 
 
 def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320), registry: Registry | None = None) -> Summary:
@@ -93,7 +94,7 @@ def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320), registry:
         for kind in STAGES
     ]
     discriminator = build_discriminator(config, device="meta", registry=registry)
-    judged = torch.empty(1, 3, size[0] * model.scale, size[1] * model.scale, device="meta")
+    judged = torch.empty(1, 3, *(scaled(side, model.scale) for side in size), device="meta")
     rows.append(
         PartRow(
             "discriminator",

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from srzoo.scale import Scale, scaled
 from srzoo.spec import common_multiple
 
 
 def tiled(
     enlarge: Callable[[Tensor, tuple[int, int]], Tensor],
     lr: Tensor,
-    scale: int,
+    scale: Scale,
     tile: int,
     multiple: int,
     halo: int,
@@ -25,10 +26,11 @@ def tiled(
     """Put ``lr`` through ``enlarge`` tile by tile and join what comes out.
 
     Every tile sees a halo of its surroundings, and starts at a multiple of ``multiple``, so that strides, windows and
-    position-bound noise fall where they fall in the whole image.
+    position-bound noise fall where they fall in the whole image. ``multiple`` is one of the scale's denominator, too,
+    so that tiles start at whole pixels of the result.
 
     Args:
-        enlarge: Maps a piece (N, C, h, w) and its origin (row, column) to (N, C, scale * h, scale * w).
+        enlarge: Maps a piece (N, C, h, w) and its origin (row, column) to (N, C, scale * h, scale * w), rounded down.
         lr: (N, C, H, W).
         scale: Enlargement factor.
         tile: Largest side of a tile in LR pixels, its halo not counted; 0 for the whole image at once.
@@ -41,30 +43,34 @@ def tiled(
         return enlarge(lr, (0, 0))
     side = max(multiple, tile // multiple * multiple)
     halo = -(-halo // multiple) * multiple
-    out = torch.empty((n, c, height * scale, width * scale), dtype=lr.dtype, device=lr.device)
+    out = torch.empty((n, c, scaled(height, scale), scaled(width, scale)), dtype=lr.dtype, device=lr.device)
     starts = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
     for done, (top, left) in enumerate(starts, 1):
         bottom, right = min(top + side, height), min(left + side, width)
         y, x = max(0, top - halo), max(0, left - halo)
         piece = enlarge(lr[..., y : min(bottom + halo, height), x : min(right + halo, width)], (y, x))
-        inner = piece[..., (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale]
-        out[..., top * scale : bottom * scale, left * scale : right * scale] = inner
+        inner = piece[..., _span(top - y, bottom - y, scale), _span(left - x, right - x, scale)]
+        out[..., _span(top, bottom, scale), _span(left, right, scale)] = inner
         if progress is not None:
             progress(done, len(starts))
     return out
 
 
+def _span(first: int, last: int, scale: Scale) -> slice:
+    return slice(scaled(first, scale), scaled(last, scale))
+
+
 def fitted(
     enlarge: Callable[[Tensor], Tensor],
     lr: Tensor,
-    scale: int,
+    scale: Scale,
     multiple: int,
     fixed_size: tuple[int, int] | None,
 ) -> Tensor:
     """Put ``lr`` of any size through a network that is choosy about sizes.
 
     Args:
-        enlarge: Maps (N, C, h, w) to (N, C, scale * h, scale * w).
+        enlarge: Maps (N, C, h, w) to (N, C, scale * h, scale * w), rounded down.
         lr: (N, C, H, W).
         scale: Enlargement factor.
         multiple: Height and width must be multiples of this; they are padded by replication and cropped again.
@@ -77,7 +83,7 @@ def fitted(
         enlarged = enlarge(padded)
     else:
         (enlarged,) = blended(lambda tile: (enlarge(tile),), padded, fixed_size, [Fraction(1, scale)])
-    return enlarged[..., : height * scale, : width * scale]
+    return enlarged[..., : scaled(height, scale), : scaled(width, scale)]
 
 
 def blended(

@@ -10,19 +10,17 @@ import torch
 from srzoo import config
 from srzoo.assembly import build_upscaler
 from srzoo.checkpoint import load_model, read_header
-from srzoo.errors import UsageError
+from srzoo.errors import FixedScaleError, UsageError
 from srzoo.model import Model
 from srzoo.options import suggestion
 from srzoo.registry import OWN, REGISTRY
+from srzoo.scale import Scale, exact_scale
 
 SUFFIX = ".safetensors"
 """Ending of a model file's name."""
 
 PLUGINS = {"spandrel": "srzoo-spandrel", "onnx": "srzoo-onnx"}
 """srzoo's own plugins that open the files of others, by the family that they offer."""
-
-LARGEST_SCALE = 16
-"""Largest enlargement factor."""
 
 
 def shipped() -> dict[str, Path]:
@@ -35,14 +33,19 @@ def plain_upscalers() -> list[str]:
     return [ref.name for ref in REGISTRY.parts("upscaler") if ref.distribution == OWN]
 
 
-def load(name_or_path: str | os.PathLike[str], scale: int | None = None, device: torch.device | str = "cpu") -> Model:
+def load(
+    name_or_path: str | os.PathLike[str],
+    scale: Scale | float | str | None = None,
+    device: torch.device | str = "cpu",
+) -> Model:
     """Load a model, ready for use.
 
     Args:
         name_or_path: A shipped model's name; a model file (``*.safetensors``); or an upscaler: ``bicubic``,
             ``distribution:name``, or ``family/variant`` such as ``spandrel/PATH`` and ``onnx/PATH`` of the plugins of
             those names. Names win over files: write ``./bicubic`` for a file of that name.
-        scale: Enlargement factor that is wanted; None takes the model's own, which for a plain upscaler is 4.
+        scale: Enlargement factor that is wanted, such as 4, 2.5 or ``"5/2"``; None takes the model's own, which for a
+            plain upscaler is 4. Plain upscalers and models whose decoder is made for it serve any.
         device: Where to compute; ``"auto"`` takes a CUDA device where there is one.
 
     Raises:
@@ -51,16 +54,16 @@ def load(name_or_path: str | os.PathLike[str], scale: int | None = None, device:
         BrokenPluginError: A third party's upscaler fails.
     """
     place = usable_device(device)
-    if scale is not None and not 1 <= scale <= LARGEST_SCALE:
-        raise UsageError(f"scale {scale} is out of range: write a whole number from 1 to {LARGEST_SCALE}")
+    wanted = None if scale is None else usable_scale(scale)
     text = os.fspath(name_or_path)
     file = find_file(text)
     if file is None:
-        return build_upscaler(text, scale).to(place).eval()
-    found = int(read_header(file)["config"]["scale"])
-    if scale not in (None, found):
-        raise UsageError(f"{text} enlarges x{found}, not x{scale}: {_scales()}")
-    return load_model(file, device=place)
+        return build_upscaler(text, wanted).to(place).eval()
+    try:
+        return load_model(file, device=place, scale=wanted)
+    except FixedScaleError:
+        found = read_header(file)["config"]["scale"]
+        raise UsageError(f"{text} enlarges x{found}, not x{wanted}: {_scales()}") from None
 
 
 def find_file(text: str) -> Path | None:
@@ -77,6 +80,14 @@ def find_file(text: str) -> Path | None:
     if not Path(text).exists():
         raise _not_found(text)
     return Path(text)
+
+
+def usable_scale(scale: Scale | float | str) -> Scale:
+    """The exact scale, as `srzoo.scale.exact_scale` reads it; UsageError where there is none."""
+    try:
+        return exact_scale(scale)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def usable_device(device: torch.device | str) -> torch.device:
@@ -104,7 +115,7 @@ def _scales() -> str:
     own = sorted({int(read_header(file)["config"]["scale"]) for file in shipped().values()})
     plain = ", ".join(plain_upscalers())
     there = f"shipped models enlarge {', '.join(f'x{scale}' for scale in own)}; " if own else ""
-    return f"{there}{plain} take any scale"
+    return f"{there}{plain} take any scale, and so do models with a decoder for it, such as implicit"
 
 
 def _not_found(text: str) -> UsageError:

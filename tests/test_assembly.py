@@ -57,6 +57,7 @@ SMALL: dict[str, dict[str, Mapping[str, Any]]] = {
         "dense": {"widths": [8, 12], "growth": 4, "layers": 2, "fine_width": 6},
         "attn": {"widths": [8, 12], "blocks": 2, "fine_width": 6, "window": 4, "heads": 2},
         "rcan": {"widths": [8, 12], "blocks": 1, "fine_width": 6, "reduction": 2, "reach": 2},
+        "implicit": {"widths": [8, 12], "blocks": 1, "code": 8},
     },
 }
 """srzoo's own parts, and two backbones, with options that keep them small."""

@@ -36,6 +36,7 @@ from srzoo.contracts import (
 from srzoo.dataset import About, Dataset, Picture, Record
 from srzoo.errors import AssemblyError, DataError, FetchError, UsageError
 from srzoo.images import Image
+from srzoo.layers import Ladder, LadderDecoder, PixelShuffle
 from srzoo.registry import KINDS, REGISTRY
 from srzoo.spec import Spec
 from srzoo.testing import CHECKS, check_part, conformance
@@ -364,6 +365,31 @@ class HalfWay(Decoder):
         return F.interpolate(self.layer(features[-1]), scale_factor=self.factor)
 
 
+class OneScaleOnly(LadderDecoder):
+    """Says that it serves any scale, but has weights for each."""
+
+    any_scale = True
+
+    def __init__(self, specs: tuple[Spec, ...], target: Spec) -> None:
+        last = PixelShuffle
+        ladder = Ladder(specs, target, widths=(4,), fine_width=4, upsampler=last, block=lambda w, s: nn.Identity())
+        super().__init__(ladder)
+
+
+class WidthOfScale(HalfWay):
+    """Serves any scale, each with weights of its own."""
+
+    any_scale = True
+
+    def __init__(self, specs: tuple[Spec, ...], target: Spec) -> None:
+        super().__init__(specs, target)
+        self.scale = float(1 / target.stride)
+        self.inner = nn.Conv2d(3, 3, (1, 2 * int(self.scale) + 1), padding=(0, int(self.scale)))
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        return F.interpolate(self.inner(super().forward(features)), scale_factor=self.scale)
+
+
 class WholeStepsOnly(Decoder):
     """Refuses every target there is."""
 
@@ -645,6 +671,8 @@ BROKEN: list[tuple[str, type, str]] = [
     ("pre_encoder", NeedsTwo, "sizes"),
     ("discriminator", NeedsMore, "sizes"),
     ("upscaler", NeedsFour, "sizes"),
+    ("decoder", OneScaleOnly, "any_scale"),
+    ("decoder", WidthOfScale, "any_scale"),
     ("pre_encoder", WritesIntoInput, "inputs_untouched"),
     ("pre_encoder", Counts, "deterministic"),
     ("pre_encoder", LooksAtNeighbours, "batch_independent"),
@@ -765,6 +793,7 @@ FEW = [
     ("encoder", "strided"),
     ("latent", "conditional"),
     ("decoder", "shuffle"),
+    ("decoder", "implicit"),
     ("discriminator", "unet"),
     ("upscaler", "bicubic"),
     ("degradation", "jpeg"),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from srzoo.cli.output import json_option, print_json, print_table, warn
+from srzoo.cli.scale import scale_option
 from srzoo.errors import UsageError
 from srzoo.options import parse_assignment
 
+if TYPE_CHECKING:
+    from srzoo.scale import Scale
+
 
 def overrides(
-    scale: int | None, skips: bool | None, base: str | None, parts: dict[str, str | None], assignments: tuple[str, ...]
+    scale: Scale | None,
+    skips: bool | None,
+    base: str | None,
+    parts: dict[str, str | None],
+    assignments: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the command line changes in a preset, as `srzoo.config.merge` takes it."""
     from srzoo.config import merge
@@ -44,7 +52,7 @@ def overrides(
 @click.option("--decoder", metavar="NAME", help="From features to the image.")
 @click.option("--discriminator", metavar="NAME", help="What judges images in training.")
 @click.option("--base", metavar="NAME", help="Upscaler that the network adds to, or none.")
-@click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.")
+@scale_option("Enlargement factor, such as 4, or 2.5 with a decoder for any scale.")
 @click.option("--skips/--no-skips", default=None, help="Whether the decoder sees the encoder's maps.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable."
@@ -57,7 +65,7 @@ def overrides(
 @json_option
 def build(
     preset: str,
-    scale: int | None,
+    scale: Scale | None,
     skips: bool | None,
     base: str | None,
     assignments: tuple[str, ...],
@@ -77,6 +85,7 @@ def build(
       srzoo build
       srzoo build --encoder resnet --decoder attn
       srzoo build --encoder timm/convnext_atto --scale 2 --set decoder.blocks=4
+      srzoo build ablation-no-vae --decoder implicit --scale 2.5
       srzoo build ablation-no-skips --seed 1 -o model.safetensors
     """
     from srzoo.assembly import build_model

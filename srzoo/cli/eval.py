@@ -12,9 +12,11 @@ import click
 
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
+from srzoo.cli.scale import scale_option
 from srzoo.errors import UsageError
 
 if TYPE_CHECKING:
+    from srzoo.scale import Scale
     from srzoo.scoring import Evaluation, Explanation
 
 
@@ -38,7 +40,7 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
 @click.argument("model")
 @click.option("--data", metavar="DATA",
               help="Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]")  # fmt: skip
-@click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.  [default: the model's own]")
+@scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--protocol", default="classic", show_default=True, metavar="NAME[,RULE=VALUE...]",
               help="Rules of measurement; see docs/protocols.md.")  # fmt: skip
 @click.option("--metrics", metavar="NAME,NAME...",
@@ -59,7 +61,7 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
 def evaluate(
     model: str,
     data: str | None,
-    scale: int | None,
+    scale: Scale | None,
     protocol: str,
     metrics: str | None,
     samples: int,
@@ -75,8 +77,8 @@ def evaluate(
     MODEL is a shipped model, a model file (*.safetensors), an upscaler such as bicubic, or a folder of images that any
     program has enlarged; those are matched with HR by name, baby_x4_SwinIR.png with baby.png. For each image: PSNR and
     SSIM on luma, as the papers report them (psnr_y in dB, ssim_y), and the PSNR of the shrunk result against the LR
-    image (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/, LR is made by MATLAB's
-    bicubic. A folder without --data is scored by metrics that need no HR.
+    image (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/, and at scales that are not
+    whole, LR is made by MATLAB's bicubic. A folder without --data is scored by metrics that need no HR.
 
     Another tool's number differs? --explain-protocol shows what each of its rules costs on the same images.
 

@@ -10,12 +10,14 @@ import click
 
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
+from srzoo.cli.scale import scale_option
 from srzoo.errors import ImageError, SrzooError, UsageError
 from srzoo.options import one_line
 
 if TYPE_CHECKING:
     from srzoo.images import Image
     from srzoo.model import Model
+    from srzoo.scale import Scale
 
 NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 """Suffixes of formats without transparency."""
@@ -26,7 +28,7 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--model", default="reference", show_default=True, metavar="MODEL",
               help="A shipped model, a model file or an upscaler such as bicubic.")  # fmt: skip
-@click.option("--scale", type=click.IntRange(1, 16), help="Enlargement factor.  [default: the model's own]")
+@scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise, by which samples differ; 0 takes its mean.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of that noise.")
@@ -39,7 +41,7 @@ def upscale(
     source: Path,
     target: Path,
     model: str,
-    scale: int | None,
+    scale: Scale | None,
     temperature: float,
     seed: int,
     tile: int,
@@ -51,12 +53,14 @@ def upscale(
     IN is an image file and OUT the file to write, its suffix choosing the format; or both are folders, where OUT is
     made if need be and a file that cannot be enlarged does not stop the others. Transparency, colour profile and the
     16 bits of PNG files are kept. Large images are enlarged in tiles, which needs less memory the smaller they are.
+    Sizes are rounded down.
 
     \b
     Examples:
       srzoo upscale photo.png large.png
       srzoo upscale photo.png large.png --temperature 0.8 --seed 3 --compare compare.png
       srzoo upscale photos enlarged --model bicubic --scale 2
+      srzoo upscale photo.png large.png --model any-scale.safetensors --scale 2.5
       srzoo upscale scan.png large.png --tile 128
     """
     jobs = _jobs(source, target)
@@ -150,7 +154,8 @@ class _Work:
             raise ImageError(f"not enough memory to enlarge {source}: give smaller tiles, --tile {smaller}") from None
         alpha = None
         if image.alpha is not None:
-            alpha = imresize(image.alpha, scale=self.model.scale).astype(image.alpha.dtype)
+            height, width = pixels.shape[:2]
+            alpha = imresize(image.alpha, scale=self.model.scale)[:height, :width].astype(image.alpha.dtype)
         result = replace(image, pixels=pixels, alpha=alpha)
         write_image(out, result)
         return image, result
@@ -163,7 +168,7 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     )
 
 
-def _write_comparison(file: Path, image: Image, result: Image, scale: int, name: str) -> None:
+def _write_comparison(file: Path, image: Image, result: Image, scale: Scale, name: str) -> None:
     """Nearest neighbours, bicubic and the result in one row under their names; transparency is left out."""
     import numpy as np
     from PIL import Image as pillow

@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ from srzoo.images import Image
 from srzoo.layouts import listing
 from srzoo.protocol import CLASSIC, Protocol
 from srzoo.resize import imresize
+from srzoo.scale import LARGEST_DENOMINATOR, Scale
 
 Pixels = NDArray[np.uint8]
 
@@ -39,7 +41,7 @@ class ImagePair:
     """(H, W, 3) RGB or (H, W) gray."""
 
     hr: Pixels
-    """(sH, sW, 3) or (sH, sW), already cropped to a multiple of the scale s."""
+    """(sH, sW, 3) or (sH, sW), already cropped to a multiple of the scale s, or of its numerator."""
 
     def __post_init__(self) -> None:
         for array in (self.lr, self.hr):
@@ -49,16 +51,16 @@ class ImagePair:
             raise DataError(f"{self.name}: of HR and LR one is gray and the other in colour; save both alike")
 
     @cached_property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         """Enlargement factor that the two sizes imply.
 
         Raises:
             DataError: If they imply none.
         """
-        scale: int = self.hr.shape[0] // self.lr.shape[0]
-        if scale < 1 or self.hr.shape[:2] != (scale * self.lr.shape[0], scale * self.lr.shape[1]):
-            raise DataError(f"{self.name}: HR {size_text(self.hr)} is no multiple of LR {size_text(self.lr)}")
-        return scale
+        scale, other = (Fraction(*sides) for sides in zip(self.hr.shape[:2], self.lr.shape[:2], strict=True))
+        if scale == other and scale >= 1 and scale.denominator <= LARGEST_DENOMINATOR:
+            return int(scale) if scale.denominator == 1 else scale
+        raise DataError(f"{self.name}: HR {size_text(self.hr)} is no multiple of LR {size_text(self.lr)}")
 
     @cached_property
     def digest(self) -> str:
@@ -87,8 +89,8 @@ def data_fingerprint(pairs: Sequence[ImagePair]) -> str:
     return fingerprint(pair.digest for pair in pairs)
 
 
-def make_pair(name: str, hr: Pixels, scale: int, *, protocol: Protocol = CLASSIC) -> ImagePair:
-    """Crop HR at the right and the bottom to a multiple of the scale and make LR from it.
+def make_pair(name: str, hr: Pixels, scale: Scale, *, protocol: Protocol = CLASSIC) -> ImagePair:
+    """Crop HR as `mod_crop` does and make LR from it.
 
     LR is MATLAB's bicubic with the protocol's edge rule: ``"symmetric"``, as newer MATLAB does.
 
@@ -96,23 +98,26 @@ def make_pair(name: str, hr: Pixels, scale: int, *, protocol: Protocol = CLASSIC
         DataError: If HR is smaller than the scale.
     """
     hr = mod_crop(name, hr, scale)
-    size = (hr.shape[0] // scale, hr.shape[1] // scale)
+    size = (int(hr.shape[0] / Fraction(scale)), int(hr.shape[1] / Fraction(scale)))
     return ImagePair(name, imresize(hr, size=size, edge=protocol.degradation_edge), hr)
 
 
-def mod_crop(name: str, hr: Pixels, scale: int) -> Pixels:
-    """Crop an image at the right and the bottom to a multiple of the scale.
+def mod_crop(name: str, hr: Pixels, scale: Scale) -> Pixels:
+    """Crop an image at the right and the bottom to a multiple of the scale, or of its numerator where it is a fraction.
+
+    HR and LR are then whole pixels of exactly that scale: 5/2 makes 5 pixels of HR from every 2 of LR.
 
     Raises:
         DataError: If it is smaller than the scale.
     """
-    height, width = (length // scale * scale for length in hr.shape[:2])
+    multiple = Fraction(scale).numerator
+    height, width = (length // multiple * multiple for length in hr.shape[:2])
     if min(height, width) < 1:
         raise DataError(f"{name}: HR {size_text(hr)} is too small for x{scale}")
     return hr[:height, :width]
 
 
-def read_pair(record: Record, scale: int, *, protocol: Protocol = CLASSIC) -> ImagePair:
+def read_pair(record: Record, scale: Scale, *, protocol: Protocol = CLASSIC) -> ImagePair:
     """Decode one photo of a data set with its LR, which is made where the data set holds none; see `make_pair`.
 
     Raises:
@@ -174,7 +179,7 @@ class StoredPairs(PairSequence):
 
     Args:
         data: The data set.
-        scale: Enlargement factor.
+        scale: Enlargement factor. Where it is not whole, LR is always made.
         protocol: How LR is made where the data set holds none.
 
     Raises:
@@ -182,9 +187,10 @@ class StoredPairs(PairSequence):
         ImageError: The size of an image cannot be read.
     """
 
-    def __init__(self, data: Dataset, scale: int, *, protocol: Protocol = CLASSIC) -> None:
-        self._records = data.records(scale)
-        problems = data.problems(scale)
+    def __init__(self, data: Dataset, scale: Scale, *, protocol: Protocol = CLASSIC) -> None:
+        held = scale if isinstance(scale, int) else None
+        self._records = data.records(held)
+        problems = data.problems(held)
         if problems:
             more = f" (and {len(problems) - 1} more: srzoo data verify)" if len(problems) > 1 else ""
             raise DataError(f"{problems[0]}{more}")
@@ -226,7 +232,7 @@ class StoredPairs(PairSequence):
         return self._digests[index] if index in self._digests else self[index].digest
 
 
-def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLASSIC) -> Sequence[ImagePair]:
+def pairs_from_folder(path: str | Path, scale: Scale, *, protocol: Protocol = CLASSIC) -> Sequence[ImagePair]:
     """The image pairs of a folder or a pack, whatever its name means elsewhere; see `open_path` and `StoredPairs`.
 
     Raises:
@@ -236,7 +242,7 @@ def pairs_from_folder(path: str | Path, scale: int, *, protocol: Protocol = CLAS
     return StoredPairs(open_path(Path(path)), scale, protocol=protocol)
 
 
-def sample_pairs(scale: int, *, protocol: Protocol = CLASSIC) -> list[ImagePair]:
+def sample_pairs(scale: Scale, *, protocol: Protocol = CLASSIC) -> list[ImagePair]:
     """The embedded test set: five photos that scikit-image ships, the same bytes everywhere.
 
     Raises:
@@ -251,7 +257,7 @@ def size_text(image: Pixels) -> str:
 
 
 def pairs_of(
-    data: str | os.PathLike[str] | Sequence[ImagePair] | None, scale: int, protocol: Protocol = CLASSIC
+    data: str | os.PathLike[str] | Sequence[ImagePair] | None, scale: Scale, protocol: Protocol = CLASSIC
 ) -> Sequence[ImagePair]:
     """Image pairs of whatever a caller may hold.
 

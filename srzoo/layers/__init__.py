@@ -13,7 +13,7 @@ from srzoo.layers.blocks import (
 )
 from srzoo.layers.body import BodyEncoder
 from srzoo.layers.dense import ResidualDenseBlock
-from srzoo.layers.gaussian import block_detail, divergence, sample, split_gaussian
+from srzoo.layers.gaussian import block_detail, block_of, divergence, sample, split_gaussian
 from srzoo.layers.haar import haar
 from srzoo.layers.halving import HalvingEncoder
 from srzoo.layers.ladder import Ladder, LadderDecoder, lr_multiple, rung_strides
@@ -40,6 +40,7 @@ __all__ = [
     "WindowAttention",
     "batch_mean",
     "block_detail",
+    "block_of",
     "conv3x3",
     "divergence",
     "haar",

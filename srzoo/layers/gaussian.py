@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Gaussian
+from srzoo.errors import AssemblyError
+from srzoo.spec import Spec
 
 
 def split_gaussian(statistics: Tensor) -> Gaussian:
@@ -29,6 +31,20 @@ def divergence(q: Gaussian, p: Gaussian) -> Tensor:
     q_mean, q_log_variance, p_mean, p_log_variance = (each.float() for each in (*q, *p))
     shift = (q_mean - p_mean).square() + q_log_variance.exp()
     return 0.5 * (p_log_variance - q_log_variance + shift * torch.exp(-p_log_variance) - 1)
+
+
+def block_of(target: Spec) -> int:
+    """Side of the block of HR pixels that belongs to one LR pixel.
+
+    Raises:
+        AssemblyError: The scale is not whole.
+    """
+    scale = 1 / target.stride
+    if scale.denominator != 1:
+        raise AssemblyError(
+            f"looks at whole blocks of HR pixels, which x{scale} has not: take a whole scale, or identity or gaussian"
+        )
+    return int(scale)
 
 
 def block_detail(image: Tensor, block: int) -> Tensor:

@@ -52,6 +52,7 @@ class Ladder(nn.Module):
         block: Makes what refines a rung.
         fine_block: Makes what refines each step above LR resolution.
         last: Makes the last enlarging step, straight to the image; None ends on a convolution at full size instead.
+        start: How small the initial weights of the last layer are made; an image that is added to a base starts small.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Ladder(nn.Module):
         block: BlockFactory,
         fine_block: BlockFactory | None = None,
         last: UpsamplerFactory | None = None,
+        start: float = 0.1,
     ) -> None:
         super().__init__()
         *skips, deepest = specs
@@ -91,7 +93,7 @@ class Ladder(nn.Module):
                 self.fine.append(fine_block(fine_width, current))
             width = fine_width
         self.to_image = last(width, target.channels, direct) if last and direct else conv3x3(width, target.channels)
-        scale_weights(self.to_image, 0.1)
+        scale_weights(self.to_image, start)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Maps shaped by ``specs`` to the image (N, 3, H / stride, W / stride) of ``target``."""

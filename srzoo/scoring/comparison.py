@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from srzoo.metrics.luma import luma_of_levels
 from srzoo.metrics.psnr import mean_squared_error, psnr_of_error
 from srzoo.protocol import Protocol
 from srzoo.resize import imresize
+from srzoo.scale import Scale
 
 Levels = NDArray[Any]
 """(H, W, 3) RGB or (H, W), uint8, or float in levels from 0 to 255."""
@@ -39,7 +41,7 @@ class Comparison:
         protocol: The rules.
     """
 
-    def __init__(self, sr: Levels, hr: Levels, lr: Levels, scale: int, protocol: Protocol) -> None:
+    def __init__(self, sr: Levels, hr: Levels, lr: Levels, scale: Scale, protocol: Protocol) -> None:
         self.sr = sr
         self.hr = hr
         self.lr = lr
@@ -118,12 +120,12 @@ def luma_by(protocol: Protocol, image: Levels) -> NDArray[np.float64]:
     return luma_of_levels(image[..., ::-1] if protocol.channel_order == "bgr" else image, protocol.luma)
 
 
-def border_of(protocol: Protocol, scale: int) -> int:
-    """Pixels cropped at each side."""
-    return scale if isinstance(protocol.border, str) else protocol.border
+def border_of(protocol: Protocol, scale: Scale) -> int:
+    """Pixels cropped at each side; a scale that is not whole is rounded up."""
+    return ceil(scale) if isinstance(protocol.border, str) else protocol.border
 
 
-def smallest_side(protocol: Protocol, scale: int) -> int:
+def smallest_side(protocol: Protocol, scale: Scale) -> int:
     """Height and width in HR pixels that SSIM's window needs inside the border."""
     return protocol.ssim_window + 2 * border_of(protocol, scale)
 

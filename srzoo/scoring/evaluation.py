@@ -12,6 +12,7 @@ from srzoo.data.pairs import ImagePair, data_fingerprint, fingerprint, pixel_dig
 from srzoo.errors import DataError, UsageError
 from srzoo.images import list_images
 from srzoo.protocol import CLASSIC, Protocol
+from srzoo.scale import plain
 from srzoo.scoring.comparison import Comparison, Error, psnr_of_set, smallest_side, to_bytes
 from srzoo.scoring.finished import FinishedImages, read_finished
 from srzoo.scoring.plan import Plan, plan, plan_alone
@@ -32,7 +33,7 @@ class Evaluation:
     """The rules it was measured by; None for images without HR, to which none of them applies."""
 
     data: dict[str, Any]
-    """``fingerprint`` of the decoded pixels, number of ``images`` and ``scale``."""
+    """``fingerprint`` of the decoded pixels, number of ``images`` and ``scale``: a whole number, or ``"5/2"``."""
 
     images: tuple[dict[str, Any], ...]
     """For each image its ``name``, one number per metric, and the ``seconds`` of `upscale` alone for a model."""
@@ -109,7 +110,7 @@ def evaluate(
         gathered.add(pair.name, *_make(sources, pair, protocol))
         if progress is not None:
             progress(done, len(pairs), pair.name)
-    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": first.scale}
+    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": plain(first.scale)}
     return gathered.evaluation(data)
 
 

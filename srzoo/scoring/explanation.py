@@ -16,6 +16,7 @@ from srzoo.errors import DataError
 from srzoo.protocol import CLASSIC, PROTOCOLS, Protocol, slips
 from srzoo.protocol.words import name_changes
 from srzoo.resize import imresize
+from srzoo.scale import Scale, plain
 from srzoo.scoring.comparison import Error, Levels, psnr_of_set, smallest_side, to_bytes
 from srzoo.scoring.evaluation import Progress, prepare
 from srzoo.scoring.finished import FinishedImages
@@ -47,7 +48,7 @@ class Explanation:
     """The same images, scored in many ways."""
 
     data: dict[str, Any]
-    """``fingerprint`` of the decoded pixels, number of ``images`` and ``scale``."""
+    """``fingerprint`` of the decoded pixels, number of ``images`` and ``scale``: a whole number, or ``"5/2"``."""
 
     rows: tuple[Row, ...]
     """The base, the named protocols, the slips."""
@@ -85,7 +86,7 @@ class Explanation:
 class Cv2Cubic:
     """OpenCV's cubic as a model: a = -0.75, the border repeated, no intermediate rounding."""
 
-    scale: int
+    scale: Scale
     """Enlargement factor."""
 
     def upscale(self, image: NDArray[Any], /) -> NDArray[Any]:
@@ -131,7 +132,7 @@ def explain(
         _score(ways, pair)
         if progress is not None:
             progress(done, len(pairs), pair.name)
-    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": first.scale}
+    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": plain(first.scale)}
     if not first.follows_rules:
         left_out = (*left_out, "finished images cannot be made again from other LR, or without rounding")
     return Explanation(data, tuple(way.row() for way in ways), left_out)

@@ -15,6 +15,7 @@ from srzoo.dataset import FilePicture
 from srzoo.errors import DataError, UsageError
 from srzoo.images import image_size, list_images
 from srzoo.layouts import listing
+from srzoo.scale import Scale
 from srzoo.scoring.comparison import Levels
 from srzoo.scoring.sources import Made
 
@@ -41,14 +42,14 @@ class FinishedImages:
 
     follows_rules = False
 
-    def __init__(self, folder: Path, scale: int) -> None:
+    def __init__(self, folder: Path, scale: Scale) -> None:
         self._folder = folder
         self._files = list_images(folder)
         self._scale = scale
         self._matched: Mapping[str, Path] = {}
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         """Enlargement factor."""
         return self._scale
 
@@ -71,7 +72,7 @@ class FinishedImages:
         return Made(pixels, None)
 
 
-def scale_of(data: str | os.PathLike[str] | Sequence[ImagePair] | None) -> int:
+def scale_of(data: str | os.PathLike[str] | Sequence[ImagePair] | None) -> Scale:
     """The scale that finished images must have been made with to fit a data set.
 
     Args:

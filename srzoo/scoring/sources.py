@@ -13,6 +13,7 @@ from srzoo.data.pairs import ImagePair
 from srzoo.errors import UsageError
 from srzoo.protocol import Protocol as Rules
 from srzoo.resize import imresize
+from srzoo.scale import Scale
 from srzoo.scoring.comparison import Comparison, Levels, luma_by, to_bytes
 
 
@@ -20,11 +21,11 @@ class CanUpscale(Protocol):
     """What `evaluate` needs of a model."""
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         """Enlargement factor."""
 
     def upscale(self, image: Any, /) -> Any:
-        """Enlarge an (H, W, 3) array to (scale * H, scale * W, 3): uint8 to uint8, or float in [0, 1] to float."""
+        """Enlarge an (H, W, 3) array to (scale * H, scale * W, 3), rounded down: uint8 to uint8, or float to float."""
 
 
 class Made(NamedTuple):
@@ -41,7 +42,7 @@ class Source(Protocol):
     """What makes SR images, or has them."""
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         """Enlargement factor."""
 
     @property
@@ -73,7 +74,7 @@ class ModelSource:
     follows_rules = True
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> Scale:
         """Enlargement factor."""
         return self.model.scale
 

@@ -75,6 +75,7 @@ def _model_table(kind: str) -> tuple[Check, ...]:
         "options": shared.options,
         "specs": model_checks.specs,
         "sizes": model_checks.sizes,
+        "any_scale": model_checks.any_scale,
         "inputs_untouched": model_checks.inputs_untouched,
         "deterministic": model_checks.deterministic,
         "batch_independent": model_checks.batch_independent,
@@ -89,7 +90,11 @@ def _model_table(kind: str) -> tuple[Check, ...]:
         "exports": model_checks.exports,
     }
     # What an upscaler computes may lie in a file, which the meta device knows nothing of.
-    without = {"latent": (), "upscaler": ("noise", "losses", "meta")}.get(kind, ("noise", "losses"))
+    without = {
+        "latent": ("any_scale",),
+        "decoder": ("noise", "losses"),
+        "upscaler": ("any_scale", "noise", "losses", "meta"),
+    }.get(kind, ("any_scale", "noise", "losses"))
     return tuple(Check(name, function) for name, function in table.items() if name not in without)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from srzoo.errors import AssemblyError
 from srzoo.options import one_line
+from srzoo.spec import Spec
 from srzoo.testing.rigs import RIGS, Size, Trial, changed, each_trial, tensors, trials
 from srzoo.testing.subject import CheckFailed, Subject
 
@@ -50,6 +53,37 @@ def _verify(trial: Trial, n: int, size: Size) -> None:
 def _without_and_with_hr(trial: Trial) -> tuple[bool, ...]:
     """Whether to hand over HR: latents are tried in both ways."""
     return (False, True) if trial.rig is RIGS["latent"] else (False,)
+
+
+ANY = (Fraction(1), Fraction(5, 2), Fraction(7, 3), Fraction(15, 2))
+"""Scales that a decoder for any scale is tried at."""
+
+
+def any_scale(subject: Subject) -> None:
+    """A decoder that declares any_scale gives images of every scale, 5/2 too, and has the same state at each."""
+    for trial in trials(subject):
+        if trial.part.any_scale:
+            _try_scales(subject, trial)
+
+
+def _try_scales(subject: Subject, trial: Trial) -> None:
+    specs, target = trial.given
+    shapes = _shapes(trial.part)
+    for scale in ANY:
+        given = (specs, Spec(target.channels, 1 / scale))
+        try:
+            other = Trial(trial.rig, subject.make(given).eval(), given)
+            for size in (*trial.rig.usual_sizes(other.part, given), *trial.rig.least_sizes(other.part, given)):
+                _verify(other, 2, size)
+        except (AssemblyError, CheckFailed) as error:
+            raise CheckFailed(f"declares any_scale, but at x{scale}: {error}, {trial}") from error
+        found = _shapes(other.part)
+        if odd := sorted(name for name in {**shapes, **found} if found.get(name) != shapes.get(name)):
+            raise CheckFailed(f"declares any_scale, but at x{scale} its state differs in {odd[0]}, {trial}")
+
+
+def _shapes(part: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in part.state_dict().items()}
 
 
 @each_trial

@@ -73,7 +73,8 @@ class Run:
         tell: Told of progress while photos are looked at and decoded.
 
     Raises:
-        SrzooError: The recipe cannot start: a loss lacks its weights, crops are too small, photos are missing.
+        SrzooError: The recipe cannot start: its scale is not whole, a loss lacks its weights, crops are too small, or
+            photos are missing.
     """
 
     def __init__(
@@ -96,7 +97,12 @@ class Run:
         self._workers = workers
         self._shard = shard
         self._config = recipe.network()
-        self._objectives = [Objective(stage, self._config.scale) for stage in recipe.stages]
+        scale = self._config.scale
+        if not isinstance(scale, int):
+            raise TrainingError(
+                f"cannot train at x{scale}: set model.scale to a whole number, and use the model at that"
+            )
+        self._objectives = [Objective(stage, scale) for stage in recipe.stages]
         self._fabric, precision = start_engine(torch.device(device), recipe.precision)
         self.precision = precision
         """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else the next best."""
@@ -115,8 +121,8 @@ class Run:
         if compiled:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
-        self._validation = validation_pairs(recipe, data, self.model.scale, tell)
-        self._crops = open_crops(recipe, data, self.model.scale, memory, tell)
+        self._validation = validation_pairs(recipe, data, scale, tell)
+        self._crops = open_crops(recipe, data, scale, memory, tell)
         self.photos = self._crops.photos
         self._groups: Groups = {}
         self._guard = Guard(recipe.guard.limit)

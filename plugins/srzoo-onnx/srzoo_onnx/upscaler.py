@@ -53,7 +53,7 @@ class OnnxUpscaler(Upscaler):
         """(N, 3, H, W) to (N, 3, scale * H, scale * W), not clamped; without a gradient."""
         if lr.is_meta:
             n, c, height, width = lr.shape
-            return lr.new_empty(n, c, height * self.scale, width * self.scale)
+            return lr.new_empty(n, c, int(height * self.scale), int(width * self.scale))
         images = lr.detach().float().cpu().numpy()
         enlarged = [self._network.run(images[i : i + 1], lr.device) for i in range(len(images))]
         return torch.from_numpy(np.concatenate(enlarged)).to(lr)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Gaussian, Latent, LatentOutput
-from srzoo.layers import Downsampler, block_detail, conv3x3, residual_blocks, sample, split_gaussian
+from srzoo.layers import Downsampler, block_detail, block_of, conv3x3, residual_blocks, sample, split_gaussian
 from srzoo.spec import Spec
 
 
@@ -36,7 +36,7 @@ class ConditionalLatent(Latent):
         super().__init__()
         self.out_spec = spec
         self.noise_specs = (Spec(channels, spec.stride),)
-        self._block = int(1 / target.stride)
+        self._block = block_of(target)
         self.prior = nn.Sequential(conv3x3(spec.channels, width), nn.LeakyReLU(0.1), conv3x3(width, 2 * channels))
         self.posterior_detail = nn.Sequential(
             conv3x3(target.channels * self._block**2, width), Downsampler(width, width, int(spec.stride))

@@ -12,6 +12,7 @@ from srzoo.layers import (
     Downsampler,
     PixelShuffleUpsampler,
     block_detail,
+    block_of,
     conv3x3,
     residual_blocks,
     sample,
@@ -47,7 +48,7 @@ class HierarchicalLatent(Latent):
         super().__init__()
         self.out_spec = spec
         self.noise_specs = (Spec(coarse_channels, spec.stride * 2), Spec(channels, spec.stride))
-        self._block = int(1 / target.stride)
+        self._block = block_of(target)
         self.shrink = Downsampler(spec.channels, width, 2)
         self.coarse_prior = _statistics(width, width, coarse_channels)
         self.enlarge = PixelShuffleUpsampler(coarse_channels, spec.channels, 2)

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from srzoo.contracts import Upscaler
 from srzoo.resize import resize_tensor
+from srzoo.scale import Scale, scaled
 
 
 class BicubicUpscaler(Upscaler):
@@ -13,11 +14,11 @@ class BicubicUpscaler(Upscaler):
     MATLAB's imresize).
     """
 
-    def __init__(self, scale: int | None) -> None:
+    def __init__(self, scale: Scale | None) -> None:
         super().__init__()
         self.scale = scale or 4
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, scale * H, scale * W)."""
-        height, width = lr.shape[-2:]
-        return resize_tensor(lr, (height * self.scale, width * self.scale), kernel="bicubic")
+        """(N, C, H, W) to (N, C, scale * H, scale * W), rounded down."""
+        size = (scaled(lr.shape[-2], self.scale), scaled(lr.shape[-1], self.scale))
+        return resize_tensor(lr, size, kernel="bicubic", scale=self.scale)
