@@ -303,7 +303,7 @@ def test_what_does_not_fit_is_refused_by_name(
     changes: dict[str, Any], error: type[Exception], words: list[str]
 ) -> None:
     with pytest.raises(error) as caught:
-        build_model(preset("reference", changes), device="meta", registry=WithFakes())
+        build_model(preset("compact", changes), device="meta", registry=WithFakes())
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)

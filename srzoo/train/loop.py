@@ -159,6 +159,8 @@ class Run:
         saved = load_state(self.folder)
         if saved is None:
             return
+        if not resume and not saved[0].step:
+            return  # it never took a step: nothing is lost
         if not resume:
             raise TrainingError(f"{self.folder} holds a run; go on with --resume, or choose another --output")
         if saved[1]["recipe"] != self.recipe.hash():
