@@ -1,8 +1,6 @@
 """From finished runs to the weights in the wheel: half precision, scores measured as stored, licence note.
 
-Beside its own scores, a model that went through a second stage carries those of its first, in full precision.
-
-    python benchmarks/ship_weights.py --runs runs --data photos
+python benchmarks/ship_weights.py --runs runs --data photos
 """
 
 from __future__ import annotations
@@ -11,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from train_zoo import ZOO, finished
-from unseen import Distances
 
 from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
-from srzoo.features import SqueezeFeatures
 from srzoo.scoring import evaluate
 
 LICENCE = (
@@ -43,15 +38,12 @@ def test_sets(data: Path, scale: int) -> dict[str, list[ImagePair]]:
 
 
 def scores(path: Path, sets: dict[str, list[ImagePair]]) -> dict[str, Any]:
-    """Mean scores of a model file on each set; the feature distance is by the maps that `perceptual` looks at."""
+    """Mean scores of a model file on each set."""
     model = load_model(path)
-    distances = Distances(SqueezeFeatures.USUAL)
     measured = {}
     for name, pairs in sets.items():
         result = evaluate(model, pairs)
         means = {metric: value for metric, value in result.mean.items() if metric != "seconds"}
-        rows = [distances.means(model.upscale(pair.lr), pair.hr) for pair in pairs if pair.hr.ndim == 3]
-        means["feature_distance"] = float(np.mean([list(row.values()) for row in rows]))
         measured[name] = {**means, "protocol": result.protocol.hash, "data": result.data["fingerprint"]}
     return measured
 
@@ -71,9 +63,6 @@ def main(runs: Path, data: Path, output: Path, names: tuple[str, ...]) -> None:
         target = output / f"{name}.safetensors"
         extra: dict[str, Any] = {"training": read_header(path)["training"], "licence": LICENCE}
         sets = test_sets(data, load_model(path).scale)
-        fidelity = path.parent / "fidelity.safetensors"
-        if path != fidelity and fidelity.is_file():
-            extra["fidelity_scores"] = scores(fidelity, sets)
         parts = name in TRAINING_PARTS
         save_model(load_model(path), target, half=True, training_parts=parts, extra=extra)
         measured = scores(target, sets)
