@@ -29,23 +29,15 @@ METRICS = ("psnr_y", "ssim_y", "lr_psnr", "spectrum", "niqe")
 SHIPPED = ("reference-fidelity", "reference-perceptual", "reference")
 
 
-class At:
-    """A model at a temperature."""
-
-    def __init__(self, model: SRModel, temperature: float) -> None:
-        self.scale, self._model, self._temperature = model.scale, model, temperature
-
-    def upscale(self, image: Any, /) -> Any:
-        """See `SRModel.upscale`."""
-        return self._model.upscale(image, temperature=self._temperature, seed=0)
-
-
 def judged(name: str, temperature: float, pairs: list[Any]) -> dict[str, float]:
     """Means over a set; gray images, which have no colours for SqueezeNet, count for the other metrics alone."""
-    model = At(srzoo.load(name), temperature)
-    scores = srzoo.evaluate(model, pairs, metrics=METRICS).mean
+    model = srzoo.load(name)
+    assert isinstance(model, SRModel)
+    scores = srzoo.evaluate(model, pairs, metrics=METRICS, temperature=temperature).mean
     distances = Distances(tuple(SqueezeFeatures.TAPS))
-    rows = [distances.means(model.upscale(pair.lr), pair.hr) for pair in pairs if pair.hr.ndim == 3]
+    rows = [
+        distances.means(model.upscale(pair.lr, temperature=temperature), pair.hr) for pair in pairs if pair.hr.ndim == 3
+    ]
     means = {tap: float(np.mean([row[tap] for row in rows])) for tap in distances.taps}
     return {
         **{metric: float(scores[metric]) for metric in METRICS},
