@@ -95,10 +95,13 @@ def _score(sr: Tensor, hr: Tensor, border: int) -> float:
 
 @torch.inference_mode()
 def gather(
-    name: str, model: SRModel, photos: list[tuple[Tensor, Tensor]], samples: int = 10
+    name: str,
+    model: SRModel,
+    photos: list[tuple[Tensor, Tensor]],
+    distances: Distances | None = None,
+    samples: int = 10,
 ) -> tuple[Evidence, Errors]:
-    """Measure one model."""
-    distances = Distances()
+    """Measure one model; without distances, what is said of features stays NaN."""
     rows, errors = [], []
     for index, (lr, hr) in enumerate(photos):
         stranger = photos[(index + 1) % len(photos)][1]
@@ -120,7 +123,7 @@ def gather(
                 float(spread[texture >= texture.quantile(0.9)].mean()),
                 float(spread[texture <= texture.quantile(0.5)].mean()),
                 float(np.mean([_lr_psnr(each, lr) for each in drawn])),
-                *_on_features(distances, shown, noisy, truth),
+                *(_on_features(distances, shown, noisy, truth) if distances else (float("nan"),) * 4),
             )
         )
     predicted, true = (np.concatenate([each[side].ravel() for each in errors]) for side in (0, 1))
@@ -202,7 +205,7 @@ def main(models: tuple[str, ...], data: str | None, most: int | None, picture: P
                 f"{name} keeps no posterior; reference does, and so does every model file that a training run leaves"
             )
         pairs = pairs_from_folder(data, model.scale) if data else sample_pairs(model.scale)
-        evidence, errors[Path(name).stem] = gather(Path(name).stem, model, middles(list(pairs)[:most]))
+        evidence, errors[Path(name).stem] = gather(Path(name).stem, model, middles(list(pairs)[:most]), Distances())
         found.append(asdict(evidence))
     if picture is not None:
         plot(errors, picture)
