@@ -13,10 +13,11 @@ from training import RECIPE, numbers, train, write_photos
 
 from srzoo.checkpoint import load_model
 from srzoo.train.batches import batch_noise, shared_indices
+from srzoo.train.loop import Run
 from srzoo.train.muon import Muon, orthogonalize
 from srzoo.train.optimizers import rate_share
 from srzoo.train.recipe import Stage, load_recipe
-from srzoo.train.step import gradient_penalty, takes_posterior
+from srzoo.train.step import Batch, Trainer, gradient_penalty, takes_posterior
 
 ONE_STAGE = (
     RECIPE[: RECIPE.index("[[stages]]")] + "[stages.fidelity]\nsteps = 6\nposterior_share = 0\nprior = { l1 = 1 }\n"
@@ -187,6 +188,36 @@ def test_muon_moves_by_near_orthogonal_matrices_and_the_rest_by_adam() -> None:
     assert torch.equal(bias, twin)
     expected = matrices[0] - 0.1 * 0.2 * 40**0.5 * orthogonalize(matrices[1:2])[0]
     assert torch.allclose(weight, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_every_optimizer_resumes_to_the_same_bits(
+    optimizer: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "model": {"pre_encoder": {"width": 32}, "encoder": {"widths": [32]}},
+        "stages": {"fidelity": {"optimizer": optimizer, "posterior_share": 0.25, "posterior": {"l1": 1, "kl": 0.01}}},
+    }
+    path = tmp_path / "tiny.toml"
+    path.write_text(ONE_STAGE)
+    recipe = load_recipe(str(path), changes)
+    Run(recipe, tmp_path / "whole", photos).run(lambda report: None)
+    step = Trainer.step
+
+    def stopping(trainer: Trainer, batch: Batch, number: int, rate: float) -> dict[str, torch.Tensor]:
+        if number == 5:
+            raise InterruptedError
+        return step(trainer, batch, number, rate)
+
+    with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+        patched.setattr(Trainer, "step", stopping)
+        Run(recipe, tmp_path / "parts", photos).run(lambda report: None)
+    again = Run(recipe, tmp_path / "parts", photos)
+    again.begin(resume=True)
+    assert again.progress.step == 4
+    again.run(lambda report: None)
+    one, other = (load_file(tmp_path / name / "fidelity.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_r1_is_the_squared_gradient_at_real_images() -> None:

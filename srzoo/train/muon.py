@@ -74,7 +74,11 @@ class Muon(Adam):
             if parameter.grad is None:
                 continue
             state = self.state[parameter]
-            average = state.setdefault("average", torch.zeros_like(parameter))
+            if not state:
+                state["step"] = torch.zeros(())  # Adam looks for it in every state that it loads
+                state["average"] = torch.zeros_like(parameter)
+            state["step"] += 1
+            average = state["average"]
             average.lerp_(parameter.grad, 1 - self._momentum)
             update = parameter.grad.lerp(average, self._momentum).flatten(1)
             wide = update.shape[0] <= update.shape[1]
