@@ -37,3 +37,11 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, P
         monkeypatch.setattr(where, replace(pinned, sha256=sha256(path.read_bytes()).hexdigest()))
 
     return put
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for the tiny recipe; not to be written to."""
+    from training import write_photos
+
+    return write_photos(tmp_path_factory.mktemp("data"))

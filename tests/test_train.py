@@ -14,7 +14,7 @@ from command import srzoo
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training import RECIPE, numbers, train, write_photos
+from training import RECIPE, numbers, train
 
 from srzoo.assembly import choose
 from srzoo.checkpoint import load_model, read_header
@@ -58,11 +58,6 @@ for number, (what, moment) in enumerate(moments):
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 """A program that trains and is killed, seven times. It forks before anything is computed."""
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_photos(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from training import RECIPE, numbers, train, write_photos
+from training import RECIPE, numbers, train
 
 from srzoo.errors import CheckpointError, TrainingError
 from srzoo.train.guard import BlowUp, Guard
@@ -18,11 +18,6 @@ from srzoo.train.state import INDEX, Progress, load_state, save_state
 from srzoo.train.step import Batch, Trainer
 
 WATCHED = frozenset({"prior.l1"})
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_photos(tmp_path_factory.mktemp("data"))
 
 
 def blowing_up(tmp_path: Path, guard: str = "") -> Path:

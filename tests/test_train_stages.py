@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from training import RECIPE, numbers, train, write_photos
+from training import RECIPE, numbers, train
 
 from srzoo.checkpoint import load_model
 from srzoo.train.batches import batch_noise, shared_indices
@@ -22,11 +22,6 @@ from srzoo.train.step import Batch, Trainer, gradient_penalty, takes_posterior
 ONE_STAGE = (
     RECIPE[: RECIPE.index("[[stages]]")] + "[stages.fidelity]\nsteps = 6\nposterior_share = 0\nprior = { l1 = 1 }\n"
 )
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_photos(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

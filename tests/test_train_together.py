@@ -9,7 +9,7 @@ from pathlib import Path
 from socket import socket
 
 import pytest
-from training import RECIPE, numbers, train, write_photos
+from training import RECIPE, numbers, train
 
 TWENTY_STEPS = (
     RECIPE.replace("batch = 4", "batch = 8")
@@ -18,11 +18,6 @@ TWENTY_STEPS = (
     .replace("hinge", "relativistic")
     .replace("validate_every = 4", "validate_every = 20")
 )
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_photos(tmp_path_factory.mktemp("data"))
 
 
 def torchrun(processes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
