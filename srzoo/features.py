@@ -40,12 +40,17 @@ class Tap(NamedTuple):
     smallest: int
     """Height and width of the image, in pixels, at which the map still has a position."""
 
+    activation: float = 1.0
+    """How large its values are, a mean over the embedded photos; 1 where that was not measured."""
+
 
 class FeatureNetwork(nn.Module, ABC):
     """A frozen ImageNet network of torchvision's, cut off behind the deepest map that is wanted.
 
     Args:
         taps: Names of the maps, see `TAPS`; `USUAL` if empty.
+        unit: Scale each position's vector to unit length; or else each map as a whole, by how large its
+            values usually are. The network's own way if None.
 
     Raises:
         OptionError: It has no such map.
@@ -58,16 +63,20 @@ class FeatureNetwork(nn.Module, ABC):
     USUAL: ClassVar[tuple[str, ...]]
     """Names of the maps that are looked at unless others are named."""
 
+    UNIT: ClassVar[bool]
+    """Whether vectors are scaled to unit length unless told otherwise."""
+
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, taps: Sequence[str] = ()) -> None:
+    def __init__(self, taps: Sequence[str] = (), *, unit: bool | None = None) -> None:
         super().__init__()
         chosen = [self._tap(name) for name in taps or self.USUAL]
-        self.indices = sorted({tap.layer for tap in chosen})
+        self.indices = {tap.layer: tap.activation for tap in sorted(chosen)}
+        self.unit = self.UNIT if unit is None else unit
         self.min_size = max(tap.smallest for tap in chosen)
         """Smallest height and width, in pixels, that it can take."""
-        self.features = self._layers()[: self.indices[-1] + 1].eval().requires_grad_(False)
+        self.features = self._layers()[: max(self.indices) + 1].eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
@@ -90,38 +99,42 @@ class FeatureNetwork(nn.Module, ABC):
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.indices:
-                maps.append(x.float())
+                maps.append(F.normalize(x.float(), dim=1, eps=1e-6) if self.unit else x.float() / self.indices[index])
         return maps
+
+    def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """What sets maps (N, C, h, w) of this network apart: a scalar >= 0.
+
+        `feature_distance` of vectors of unit length, else `absolute_distance`.
+        """
+        return (feature_distance if self.unit else absolute_distance)(first, second)
 
 
 class SqueezeFeatures(FeatureNetwork):
-    """Feature maps of an ImageNet SqueezeNet 1.0, each position's vector scaled to unit length.
+    """Feature maps of an ImageNet SqueezeNet 1.0, each position's vector scaled to unit length unless told otherwise.
 
     Source: Iandola et al., "SqueezeNet", 2016; the unit length is that of Zhang et al., "The Unreasonable Effectiveness
     of Deep Features as a Perceptual Metric", CVPR 2018.
     """
 
     TAPS: ClassVar = {
-        "relu1": Tap(1, 7),
-        "fire2": Tap(3, 9),
-        "fire3": Tap(4, 9),
-        "fire4": Tap(5, 9),
-        "fire5": Tap(7, 13),
-        "fire6": Tap(8, 13),
-        "fire7": Tap(9, 13),
-        "fire8": Tap(10, 13),
-        "fire9": Tap(12, 21),
+        "relu1": Tap(1, 7, 17),
+        "fire2": Tap(3, 9, 75),
+        "fire3": Tap(4, 9, 150),
+        "fire4": Tap(5, 9, 100),
+        "fire5": Tap(7, 13, 180),
+        "fire6": Tap(8, 13, 69),
+        "fire7": Tap(9, 13, 54),
+        "fire8": Tap(10, 13, 14),
+        "fire9": Tap(12, 21, 9),
     }
     USUAL: ClassVar = ("relu1", "fire3", "fire5", "fire7")
+    UNIT: ClassVar = True
 
     def _layers(self) -> nn.Sequential:
         from torchvision.models import squeezenet1_0
 
         return _trained(squeezenet1_0, squeezenet_weights())
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """RGB (N, 3, H, W) in [0, 1] to one float32 map (N, C, h, w) per tap, fine to deep."""
-        return [F.normalize(each, dim=1, eps=1e-6) for each in super().forward(image)]
 
 
 def _vgg19_taps() -> dict[str, Tap]:
@@ -144,6 +157,7 @@ class VGGFeatures(FeatureNetwork):
 
     TAPS: ClassVar = _vgg19_taps()
     USUAL: ClassVar = ("conv5_4",)
+    UNIT: ClassVar = False
 
     def _layers(self) -> nn.Sequential:
         from torchvision.models import vgg19

@@ -179,6 +179,29 @@ def test_maps_of_the_perceptual_loss_can_be_chosen(weights: Put) -> None:
         make("loss", "perceptual", 4, taps=["conv5_4"])
 
 
+def test_features_are_compared_at_unit_length_or_as_they_are(weights: Put) -> None:
+    weights("srzoo.features.SQUEEZENET_TORCHVISION", SQUEEZENET_TORCHVISION, features_only(squeezenet1_0))
+    weights("srzoo.features.VGG19", VGG19, features_only(vgg19))
+    sr, hr, lr = photos()
+
+    def loss(network: str, tap: str, comparison: str) -> tuple[float, list[Tensor]]:
+        made = make("loss", "perceptual", 4, network=network, taps=[tap], comparison=comparison)
+        layers = nn.Sequential(*made.features.features)
+        with torch.no_grad():
+            maps = [through(layers, each, (len(layers) - 1,))[0] for each in (sr, hr)]
+        return made(sr, hr, lr).item(), maps
+
+    def unit(maps: list[Tensor]) -> float:
+        first, second = (each / each.norm(dim=1, keepdim=True) for each in maps)
+        return (first - second).square().sum(dim=1).mean().item()
+
+    for network, tap, usually in (("squeezenet", "fire2", 75), ("vgg19", "conv2_1", 1)):
+        found, maps = loss(network, tap, "absolute")
+        assert found == pytest.approx(F.l1_loss(*maps).item() / usually, rel=1e-5) and found > 0
+        found, maps = loss(network, tap, "unit")
+        assert found == pytest.approx(unit(maps), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("network", "name", "pinned", "build"),
     [
@@ -191,8 +214,8 @@ def test_the_smallest_size_of_every_map_is_exact(
 ) -> None:
     weights(f"srzoo.features.{name}", pinned, features_only(build))
     whole = network(tuple(network.TAPS)).to("meta")
-    assert whole.min_size == max(smallest for _, smallest in network.TAPS.values())
-    for layer, smallest in network.TAPS.values():
+    assert whole.min_size == max(smallest for _, smallest, _ in network.TAPS.values())
+    for layer, smallest, _ in network.TAPS.values():
         features = whole.features[: layer + 1]
         assert features(torch.empty(1, 3, smallest, smallest, device="meta")).numel()
         if smallest > 1:
@@ -337,6 +360,12 @@ def test_the_relativistic_loss_is_the_papers_formula() -> None:
     assert loss.discriminator(real, fake).item() == pytest.approx(over_maps(discriminator, real, fake), rel=1e-6)
     assert loss.generator(real, fake).item() == pytest.approx(over_maps(generator, real, fake), rel=1e-6)
     assert loss.needs_real
+
+    paired = make("loss", "relativistic", 4, paired=True)
+    wanted = over_maps(lambda r, f: -torch.sigmoid(r - f).log().mean(), real, fake)
+    assert paired.discriminator(real, fake).item() == pytest.approx(wanted, rel=1e-6)
+    wanted = over_maps(lambda r, f: -torch.sigmoid(f - r).log().mean(), real, fake)
+    assert paired.generator(real, fake).item() == pytest.approx(wanted, rel=1e-6)
 
 
 # Of latents

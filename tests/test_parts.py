@@ -168,6 +168,21 @@ def test_the_smallest_size_is_honest_for_other_depths(name: str, options: dict[s
     assert all(each.numel() for each in part(torch.rand(1, 3, part.min_size, part.min_size)))
 
 
+def test_unet_is_shown_detail_beside_the_image() -> None:
+    shown: list[Tensor] = []
+    part = make("discriminator", "unet", TARGET, levels=1, spectral=False, detail=4.0)
+    part.first.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+    image = torch.rand(1, 3, 12, 14)
+    flat = torch.full((1, 3, part.min_size, part.min_size), 0.3)
+    for each in (image, flat):
+        part(each)
+    assert torch.equal(shown[0][:, :3], image * 2 - 1)
+    blocks = shown[0][:, 3:, :, :12].unfold(2, 4, 4).unfold(3, 4, 4)
+    assert blocks.std(dim=(-1, -2)).mean() > 0.5 and blocks.mean().abs() < 0.2
+    assert shown[1][:, 3:].abs().max() < 1e-6
+    assert not any("parametrizations" in name for name, _ in part.named_parameters())
+
+
 @pytest.mark.parametrize("name", own("upscaler"))
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 def test_upscalers_enlarge_by_their_scale_and_keep_a_flat_image(name: str, scale: int) -> None:

@@ -7,21 +7,24 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import ImageLoss
-from srzoo.features import SqueezeFeatures, VGGFeatures, absolute_distance, feature_distance
+from srzoo.features import FeatureNetwork, SqueezeFeatures, VGGFeatures
 
-_NETWORKS = {"squeezenet": (SqueezeFeatures, feature_distance), "vgg19": (VGGFeatures, absolute_distance)}
-"""What looks, and how what it sees is compared."""
+_NETWORKS: dict[str, type[FeatureNetwork]] = {"squeezenet": SqueezeFeatures, "vgg19": VGGFeatures}
+_UNIT = {"usual": None, "unit": True, "absolute": False}
 
 
 class PerceptualLoss(ImageLoss):
     """Distance between the features that a network trained on ImageNet sees in SR and in HR.
 
-    With SqueezeNet 1.0 each position's feature vector is scaled to unit length; the squared distances are summed over
-    channels and averaged over positions and over maps. It has LPIPS's form without its learned weights, and is not
-    LPIPS. Maps: relu1, fire2 to fire9; unless told otherwise relu1, fire3, fire5 and fire7.
+    Features are compared in one of two ways. ``unit``, usual with SqueezeNet 1.0: each position's feature vector is
+    scaled to unit length; the squared distances are summed over channels and averaged over positions and over maps. It
+    has LPIPS's form without its learned weights, and is not LPIPS. A faint difference in a smooth area costs as much
+    there as a strong one, and without a discriminator a generator learns to draw a grid of dots. ``absolute``, usual
+    with VGG-19: the mean absolute difference, averaged over maps; SqueezeNet's in multiples of how large a map usually
+    is.
 
-    With VGG-19 it is the mean absolute difference of features, averaged over maps. Maps: conv1_1 to conv5_4, before the
-    activation, and relu1_1 to relu5_4, behind it; unless told otherwise conv5_4.
+    Maps of SqueezeNet: relu1, fire2 to fire9; unless told otherwise relu1, fire3, fire5 and fire7. Maps of VGG-19:
+    conv1_1 to conv5_4, before the activation, and relu1_1 to relu5_4, behind it; unless told otherwise conv5_4.
 
     Maps that are left out here can judge what was trained with the others.
 
@@ -42,14 +45,17 @@ class PerceptualLoss(ImageLoss):
         taps: Annotated[
             tuple[str, ...], Field(description="maps of the network that are compared; the usual ones if empty")
         ] = (),
+        comparison: Annotated[
+            Literal["usual", "unit", "absolute"],
+            Field(description="of vectors of unit length, or of the features as they are"),
+        ] = "usual",
     ) -> None:
         super().__init__()
-        features, self._distance = _NETWORKS[network]
-        self.features = features(taps)
+        self.features = _NETWORKS[network](taps, unit=_UNIT[comparison])
         self.min_size = self.features.min_size
 
     def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
         """(SR, HR, LR) to a scalar; LR is not looked at."""
         with torch.no_grad():
             wanted = self.features(hr)
-        return self._distance(self.features(sr), wanted)
+        return self.features.distance(self.features(sr), wanted)

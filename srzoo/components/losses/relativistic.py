@@ -1,6 +1,9 @@
-"""Is a real image more real than generated ones on average?"""
+"""Is a real image more real than a generated one?"""
+
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -9,27 +12,40 @@ from srzoo.layers import batch_mean
 
 
 class RelativisticLoss(AdversarialLoss):
-    """Cross-entropy of each logit relative to the mean logit of the other kind; both sides look at both kinds.
+    """Cross-entropy of each logit relative to those of the other kind; both sides look at both kinds.
 
-    Source: the relativistic average discriminator of Jolicoeur-Martineau, "The relativistic discriminator: a key
-    element missing from standard GAN", ICLR 2019, as Wang et al., "ESRGAN", ECCV Workshops 2018, use it. Means are
-    those of a map over the whole batch.
+    Usually a logit is held against the mean logit of the other kind, means being those of a map over the whole batch.
+    ``paired`` holds it against the logit of the same place in the other image, which shows the same scene, so that what
+    is hard to tell everywhere cancels out.
+
+    Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", ICLR 2019:
+    the average form as Wang et al., "ESRGAN", ECCV Workshops 2018, use it; the paired one as Huang et al., "The GAN is
+    dead; long live the GAN!", NeurIPS 2024, found it to be stable with R1.
     """
 
     needs_real = True
 
-    def __init__(self, scale: int) -> None:
+    def __init__(
+        self,
+        scale: int,
+        *,
+        paired: Annotated[bool, Field(description="hold each logit against its pair's, not against the mean")] = False,
+    ) -> None:
         super().__init__()
+        self._cost = _of_pairs if paired else _of_means
 
     def generator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
         """The discriminator's loss with real and generated in each other's place."""
         return self.discriminator(fake, real)
 
     def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
-        """-log D(real - mean of fake) - log(1 - D(fake - mean of real)), where D is the sigmoid."""
-        return torch.stack([_cost(r.float(), f.float()) for r, f in zip(real, fake, strict=True)]).mean()
+        """-log D(real - other), and against means -log(1 - D(fake - other)) too, where D is the sigmoid."""
+        return torch.stack([self._cost(r.float(), f.float()) for r, f in zip(real, fake, strict=True)]).mean()
 
 
-def _cost(real: Tensor, fake: Tensor) -> Tensor:
-    """Of one map of logits."""
+def _of_means(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(batch_mean(fake) - real).mean() + F.softplus(fake - batch_mean(real)).mean()
+
+
+def _of_pairs(real: Tensor, fake: Tensor) -> Tensor:
+    return F.softplus(fake - real).mean()
