@@ -8,10 +8,11 @@ typed, described (``Annotated[int, Field(ge=1, description="...")]``) and all wi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from srzoo.scale import Scale
@@ -261,6 +262,18 @@ class AdversarialLoss(Loss):
     @abstractmethod
     def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
         """What the discriminator minimises: a scalar."""
+
+    def accuracy(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Share of the logits of real images, and of generated ones, that are on the right side: a scalar each.
+
+        That is the right side of 0; a loss that holds logits against each other has its own.
+        """
+        return _share(each > 0 for each in real), _share(each < 0 for each in fake)
+
+
+def _share(maps: Iterable[Tensor]) -> Tensor:
+    """Mean over maps of the share of their places that are true."""
+    return torch.stack([each.float().mean() for each in maps]).mean()
 
 
 class LatentLoss(Loss):

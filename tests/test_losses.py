@@ -371,6 +371,17 @@ def test_the_relativistic_loss_is_the_papers_formula() -> None:
 # Of latents
 
 
+def test_accuracy_is_that_of_what_the_loss_compares() -> None:
+    real, fake = (torch.tensor([[1.0], [3.0]]),), (torch.tensor([[2.0], [2.5]]),)
+    for name, options, right in (
+        ("hinge", {}, (1.0, 0.0)),
+        ("relativistic", {}, (0.5, 0.0)),
+        ("relativistic", {"paired": True}, (0.5, 0.5)),
+    ):
+        found = make("loss", name, 4, **options).accuracy(real, fake)
+        assert tuple(each.item() for each in found) == right, name
+
+
 def nats(prior: tuple[Gaussian, ...], posterior: tuple[Gaussian, ...]) -> list[Tensor]:
     """The divergence of each unit, by torch."""
     both = [

@@ -163,8 +163,10 @@ class Trainer:
                 real_logits, fake_logits = _floats(self._players(part.hr)), _floats(self._players(fake))
                 loss = game.discriminator(real_logits, fake_logits)
                 values.add("discriminator", loss)
-                values.add("real_accuracy", torch.stack([(each > 0).float().mean() for each in real_logits]).mean())
-                values.add("fake_accuracy", torch.stack([(each < 0).float().mean() for each in fake_logits]).mean())
+                with torch.no_grad():
+                    right = game.accuracy(real_logits, fake_logits)
+                for name, share in zip(("real_accuracy", "fake_accuracy"), right, strict=True):
+                    values.add(name, share)
                 if penalised:
                     penalty = self._penalty(part.hr)
                     values.add("r1", penalty)

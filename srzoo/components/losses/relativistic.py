@@ -32,7 +32,7 @@ class RelativisticLoss(AdversarialLoss):
         paired: Annotated[bool, Field(description="hold each logit against its pair's, not against the mean")] = False,
     ) -> None:
         super().__init__()
-        self._cost = _of_pairs if paired else _of_means
+        self._paired = paired
 
     def generator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
         """The discriminator's loss with real and generated in each other's place."""
@@ -40,7 +40,21 @@ class RelativisticLoss(AdversarialLoss):
 
     def discriminator(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
         """-log D(real - other), and against means -log(1 - D(fake - other)) too, where D is the sigmoid."""
-        return torch.stack([self._cost(r.float(), f.float()) for r, f in zip(real, fake, strict=True)]).mean()
+        cost = _of_pairs if self._paired else _of_means
+        return torch.stack([cost(r.float(), f.float()) for r, f in zip(real, fake, strict=True)]).mean()
+
+    def accuracy(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Share of logits on the right side of what they are held against; of pairs it is the same for both."""
+        real_rivals, fake_rivals = (fake, real) if self._paired else (_means(fake), _means(real))
+        return super().accuracy(_less(real, real_rivals), _less(fake, fake_rivals))
+
+
+def _means(maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(batch_mean(each.float()) for each in maps)
+
+
+def _less(maps: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(a - b for a, b in zip(maps, others, strict=True))
 
 
 def _of_means(real: Tensor, fake: Tensor) -> Tensor:
