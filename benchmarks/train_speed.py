@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from srzoo.assembly import build_model
 from srzoo.train.loop import Report, Run
 from srzoo.train.recipe import Recipe, load_recipe
+from srzoo.train.step import takes_posterior
 
 ROUND = 40
 """Steps in a turn."""
@@ -43,7 +44,7 @@ def plain(recipe: Recipe, batches: list[tuple[torch.Tensor, ...]], device: str) 
         began = time.perf_counter()
         for _ in range(ROUND):
             lr, hr = (each.to(device) for each in batches[number % len(batches)])
-            posterior = number % 4 == 3
+            posterior = takes_posterior(stage.posterior_share, number)
             size = model.padded_size(*lr.shape[-2:])
             noise = tuple(
                 torch.randn(len(lr), spec.channels, *spec.size(*size), device=device) for spec in model.noise_specs
