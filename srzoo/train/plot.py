@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def plot_run(folder: Path) -> Path:
     _draw(panels[2, 1], "discriminator", rows, [name for name in ("discriminator", "r1") if name in names])
     _draw_units(panels[3, 0], folder)
     _draw(panels[3, 1], "images per second", rows, ["images_per_second"])
+    _stretch_stages(panels[0, 0], rows)
     for row in panels:
         for axes in row:
             _mark_stages(axes, rows)
@@ -71,10 +73,16 @@ def plot_run(folder: Path) -> Path:
     return picture
 
 
-def _curve(rows: Rows, name: str) -> tuple[list[int], list[float]]:
-    points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
-    finite = [(step, value) for step, value in points if math.isfinite(value)]
-    return [step for step, _ in finite], [value for _, value in finite]
+def _curve(rows: Rows, name: str, over: int) -> tuple[list[int], list[float]]:
+    """Steps and values of a column: running means over one part in ``over`` of what it has in a stage."""
+    steps: list[int] = []
+    means: list[float] = []
+    for _, stage in groupby(rows, key=lambda row: row["stage"]):
+        points = [(int(row["step"]), float(row[name])) for row in stage if row.get(name)]
+        finite = [(step, value) for step, value in points if math.isfinite(value)]
+        steps += [step for step, _ in finite]
+        means += _smoothed([value for _, value in finite], max(1, len(finite) // over))
+    return steps, means
 
 
 def _smoothed(values: Sequence[float], over: int) -> list[float]:
@@ -88,14 +96,13 @@ def _smoothed(values: Sequence[float], over: int) -> list[float]:
 
 
 def _draw(axes: Axes, title: str, rows: Rows, names: Sequence[str], *, log: bool = False, marks: bool = False) -> None:
-    """The columns as running means over a hundredth of their length."""
+    """The columns, smoothed unless each value is marked."""
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
-    curves = {name: _curve(rows, name) for name in names}
+    curves = {name: _curve(rows, name, len(rows) if marks else 40) for name in names}
     curves = {name: curve for name, curve in curves.items() if curve[0]}
     for name, (steps, values) in curves.items():
-        kept = values if marks else _smoothed(values, max(1, len(values) // 100))
-        axes.plot(steps, kept, marker="o" if marks else None, lw=1.2, label=name.removeprefix("at_image."))
+        axes.plot(steps, values, marker="o" if marks else None, lw=1.2, label=name.removeprefix("at_image."))
     if not curves:
         axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
         return
@@ -126,14 +133,37 @@ def _draw_units(axes: Axes, folder: Path) -> None:
     axes.figure.colorbar(image, ax=axes)
 
 
+def _begins(rows: Rows) -> list[tuple[int, str]]:
+    """The first step and the name of each stage."""
+    return [(int(next(stage)["step"]), name) for name, stage in groupby(rows, key=lambda row: row["stage"])]
+
+
+def _stretch_stages(axes: Axes, rows: Rows) -> None:
+    """Give each stage a width that grows with the root of its steps, so that a short one behind a long one is seen."""
+    import numpy as np
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    bounds = [step for step, _ in _begins(rows)] + [int(rows[-1]["step"]) + 1]
+    widths = [(after - before) ** 0.5 for before, after in pairwise(bounds)]
+    places = np.cumsum([0.0, *widths])
+    ends = [bounds[0] - 1e6, *bounds, bounds[-1] + 1e6]  # beyond the first and last step, for margins
+    spots = [places[0] - 1e6 / widths[0], *places, places[-1] + 1e6 / widths[-1]]
+    axes.set_xscale("function", functions=(lambda x: np.interp(x, ends, spots), lambda x: np.interp(x, spots, ends)))
+    axes.set_xlim(bounds[0], bounds[-1])
+    ticks = [
+        tick
+        for (before, after), width in zip(pairwise(bounds), widths, strict=True)
+        for tick in MaxNLocator(max(1, round(6 * width / places[-1])), integer=True).tick_values(before, after)
+        if before <= tick < after
+    ]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+
+
 def _mark_stages(axes: Axes, rows: Rows) -> None:
     """A line, with its name, where a stage begins."""
-    before = ""
-    for row in rows:
-        if row["stage"] != before:
-            before = row["stage"]
-            axes.axvline(int(row["step"]), color="gray", lw=0.8, ls=":")
-            axes.annotate(
-                before, (int(row["step"]), 1), (2, -2), xycoords=("data", "axes fraction"),
-                textcoords="offset points", va="top", fontsize="x-small", color="gray",
-            )  # fmt: skip
+    for step, name in _begins(rows):
+        axes.axvline(step, color="gray", lw=0.8, ls=":")
+        axes.annotate(
+            name, (step, 1), (2, -2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", va="top", fontsize="x-small", color="gray",
+        )  # fmt: skip
