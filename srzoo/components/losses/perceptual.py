@@ -18,10 +18,11 @@ class PerceptualLoss(ImageLoss):
 
     Features are compared in one of two ways. ``unit``, usual with SqueezeNet 1.0: each position's feature vector is
     scaled to unit length; the squared distances are summed over channels and averaged over positions and over maps. It
-    has LPIPS's form without its learned weights, and is not LPIPS. A faint difference in a smooth area costs as much
-    there as a strong one, and without a discriminator a generator learns to draw a grid of dots. ``absolute``, usual
-    with VGG-19: the mean absolute difference, averaged over maps; SqueezeNet's in multiples of how large a map usually
-    is.
+    has LPIPS's form without its learned weights, and is not LPIPS. ``absolute``, usual with VGG-19: the mean absolute
+    difference, averaged over maps; SqueezeNet's in multiples of how large a map usually is.
+
+    Either pays for texture of the right strength in the wrong place. Without a discriminator a generator learns to draw
+    a grid of dots; with ``unit``, where the faint grain of a smooth area costs as much as an edge, it does so sooner.
 
     Maps of SqueezeNet: relu1, fire2 to fire9; unless told otherwise relu1, fire3, fire5 and fire7. Maps of VGG-19:
     conv1_1 to conv5_4, before the activation, and relu1_1 to relu5_4, behind it; unless told otherwise conv5_4.
