@@ -601,6 +601,13 @@ class LooksAway(Wasserstein):
     needs_real = True
 
 
+class Backwards(Wasserstein):
+    """Takes real images for generated ones when it counts."""
+
+    def accuracy(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        return super().accuracy(fake, real)
+
+
 class Cut(Absolute):
     """Lets nothing through to SR."""
 
@@ -722,6 +729,7 @@ BROKEN: list[tuple[str, type, str]] = [
     ("loss", AddsNats, "batch"),
     ("loss", TwoFriends, "opponents"),
     ("loss", LooksAway, "opponents"),
+    ("loss", Backwards, "opponents"),
     ("loss", Cut, "gradients"),
     ("loss", OnlyFake, "gradients"),
     ("loss", OnlyMeans, "gradients"),

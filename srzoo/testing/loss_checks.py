@@ -102,7 +102,7 @@ def _same(first: Tensor, second: Tensor, complaint: str) -> None:
 
 @each_trial
 def opponents(trial: Trial) -> None:
-    """Both sides of an adversarial loss want the opposite, and `needs_real` is honest."""
+    """Both sides of an adversarial loss want the opposite; `needs_real` and `accuracy` are honest."""
     loss = trial.loss
     if not isinstance(loss, AdversarialLoss):
         return
@@ -113,6 +113,14 @@ def opponents(trial: Trial) -> None:
         raise CheckFailed("does not reward a generator whose images get higher logits")
     if loss.needs_real and torch.equal(loss.generator(low, low), loss.generator(high, low)):
         raise CheckFailed("declares needs_real, but the generator's value does not depend on real logits")
+    for kind, worse, better in zip(
+        ("real", "generated"), loss.accuracy(low, high), loss.accuracy(high, low), strict=True
+    ):
+        if not 0 <= worse <= better <= 1:
+            raise CheckFailed(
+                f"has an accuracy for {kind} images of {better.item():.3g} where real ones get the higher logits, "
+                f"and of {worse.item():.3g} where they get the lower ones"
+            )
 
 
 @each_trial

@@ -11,6 +11,7 @@ from srzoo.features import FeatureNetwork, SqueezeFeatures, VGGFeatures
 
 _NETWORKS: dict[str, type[FeatureNetwork]] = {"squeezenet": SqueezeFeatures, "vgg19": VGGFeatures}
 _UNIT = {"usual": None, "unit": True, "absolute": False}
+"""What each comparison tells the network."""
 
 
 class PerceptualLoss(ImageLoss):
