@@ -72,11 +72,11 @@ class FeatureNetwork(nn.Module, ABC):
     def __init__(self, taps: Sequence[str] = (), *, unit: bool | None = None) -> None:
         super().__init__()
         chosen = [self._tap(name) for name in taps or self.USUAL]
-        self.indices = {tap.layer: tap.activation for tap in sorted(chosen)}
+        self._activations = {tap.layer: tap.activation for tap in sorted(chosen)}
         self.unit = self.UNIT if unit is None else unit
         self.min_size = max(tap.smallest for tap in chosen)
         """Smallest height and width, in pixels, that it can take."""
-        self.features = self._layers()[: max(self.indices) + 1].eval().requires_grad_(False)
+        self.features = self._layers()[: max(self._activations) + 1].eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
@@ -98,8 +98,8 @@ class FeatureNetwork(nn.Module, ABC):
         maps = []
         for index, layer in enumerate(self.features):
             x = layer(x)
-            if index in self.indices:
-                maps.append(F.normalize(x.float(), dim=1, eps=1e-6) if self.unit else x.float() / self.indices[index])
+            if activation := self._activations.get(index):
+                maps.append(F.normalize(x.float(), dim=1, eps=1e-6) if self.unit else x.float() / activation)
         return maps
 
     def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:

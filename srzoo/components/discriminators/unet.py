@@ -20,8 +20,8 @@ class UNetDiscriminator(Discriminator):
     """A U-Net that judges every pixel in the light of its surroundings.
 
     Generated images keep to LR, so that what gives them away is in their detail, which is faint: with ``detail`` the
-    network is also shown the image less its own blurred copy, that many times as strong, and learns several times as
-    fast. Spectral normalisation keeps it calm without R1, and slow.
+    network is also shown the image less its own blurred copy, that many times as strong. Spectral normalisation keeps
+    it calm without R1, and slow.
 
     Source: Schönfeld et al., "A U-Net Based Discriminator for Generative Adversarial Networks", CVPR 2020, in the
     single-headed form of Wang et al., "Real-ESRGAN", ICCVW 2021, with spectral normalisation. Showing high frequencies
