@@ -1,7 +1,8 @@
 """What each part contributes, over several seeds: train `compact` and its ablations, score them, keep every result.
 
-One file for each recipe and seed, so that seeds and machines can be added one after another; what is there is skipped,
-what was interrupted goes on.
+Each stage is scored by PSNR, and by what its losses did not look at: the deeper maps of SqueezeNet and the power
+spectrum. One file for each recipe and seed, so that seeds and machines can be added one after another; what is there
+is skipped, what was interrupted goes on.
 
     python benchmarks/ablations.py train --data photos --runs runs/ablations --seeds 0,1,2 --jobs 2
     python benchmarks/ablations.py table
@@ -15,17 +16,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
-from train_zoo import ABLATIONS
+import numpy as np
+from train_zoo import ABLATIONS, branch_off
+from unseen import Distances
 
-from srzoo.checkpoint import load_model, write_atomically
+import srzoo
+from srzoo.checkpoint import write_atomically
 from srzoo.data.pairs import pairs_from_folder
-from srzoo.scoring import evaluate
-from srzoo.train.recipe import load_recipe
+from srzoo.train.recipe import Recipe, load_recipe
+from srzoo.train.state import INDEX
 
 RESULTS = Path(__file__).parent / "results" / "ablations"
 GROUND = "compact"
@@ -42,7 +47,36 @@ WHAT = {
     "ablation-deconv": "`attn` for `deconv` as decoder",
     "ablation-dense": "`attn` for `dense` as decoder",
 }
-SETS = ("validation", "Set5", "Set14")
+STAGE_ITSELF = "the adversarial stage, against the fidelity stage alone"
+SETS = {"validation": "val/DIV2Kvalid_256crop", "Set5": "test/Set5/X4", "Set14": "test/Set14/X4"}
+JUDGED = 30
+"""Validation crops on which features and spectra are compared."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number by which a model is ahead of another."""
+
+    title: str
+    stage: int
+    """0 for the fidelity stage, -1 for the last."""
+    measure: str
+    place: str
+    more_is_better: bool = True
+
+    def of(self, result: dict[str, Any]) -> float:
+        """The number of a result; more is better."""
+        stage = list(result["scores"].values())[self.stage]
+        value = float(stage[self.measure][self.place])
+        return value if self.more_is_better else -value
+
+
+COLUMNS = (
+    *(Column(f"fidelity, {name}, dB", 0, "psnr_y", name) for name in SETS),
+    *(Column(f"final, {name}, dB", -1, "psnr_y", name) for name in SETS),
+    Column("final, unused features", -1, "unused_features", "validation", more_is_better=False),
+    Column("final, spectrum, dB", -1, "spectrum", "validation", more_is_better=False),
+)
 
 
 def result_file(recipe: str, seed: int) -> Path:
@@ -50,38 +84,52 @@ def result_file(recipe: str, seed: int) -> Path:
     return RESULTS / f"{recipe}-{load_recipe(recipe, {'seed': seed}).hash()}-{seed}.json"
 
 
+def scored(path: Path, data: Path) -> dict[str, dict[str, float]]:
+    """PSNR on each set; features and spectra on validation crops."""
+    model = srzoo.load(path)
+    pairs = {name: list(pairs_from_folder(data / place, 4)) for name, place in SETS.items()}
+    few, distances = pairs["validation"][:JUDGED], Distances()
+    shown = [distances.means(model.upscale(pair.lr), pair.hr) for pair in few]
+    return {
+        "psnr_y": {
+            name: srzoo.evaluate(model, found, metrics=("psnr_y",)).mean["psnr_y"] for name, found in pairs.items()
+        },
+        "unused_features": {"validation": float(np.mean([list(row.values()) for row in shown]))},
+        "spectrum": {"validation": srzoo.evaluate(model, few, metrics=("spectrum",)).mean["spectrum"]},
+    }
+
+
+def start_where_shared(recipe: Recipe, folder: Path, ground: Path) -> None:
+    """Do not train what `compact` of the same seed has trained to the bit."""
+    parent = load_recipe(GROUND, {"seed": recipe.seed})
+    done = ground / f"{recipe.stages[0].name}.safetensors"
+    shared = recipe.network() == parent.network() and recipe.stages[0] == parent.stages[0]
+    if shared and folder != ground and done.is_file() and not (folder / INDEX).is_file():
+        branch_off(recipe, folder, parent, ground)
+
+
 def work(recipe: str, seed: int, data: Path, runs: Path) -> str:
     """Train one model, score its stages, and keep that; returns what is to be said."""
     folder, chosen = runs / f"{recipe}-{seed}", load_recipe(recipe, {"seed": seed})
     folder.mkdir(parents=True, exist_ok=True)
+    start_where_shared(chosen, folder, runs / f"{GROUND}-{seed}")
     line = [sys.executable, "-m", "srzoo", "train", recipe, "--data", str(data), "--output", str(folder)]
     began = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
         done = subprocess.run([*line, "--resume", "--threads", "1", "--set", f"seed={seed}"], stdout=log, stderr=log)
     if done.returncode:
         return f"{recipe} {seed} failed: see {folder / 'log.txt'}"
-    places = {
-        "validation": data / "val" / "DIV2Kvalid_256crop",
-        **{name: data / "test" / name / "X4" for name in SETS[1:]},
-    }
-    scores = {
-        stage.name: {
-            name: evaluate(load_model(folder / f"{stage.name}.safetensors"), pairs_from_folder(place, 4)).mean["psnr_y"]
-            for name, place in places.items()
-        }
-        for stage in chosen.stages
-    }
     found = {
         "recipe": recipe,
         "recipe_hash": chosen.hash(),
         "seed": seed,
         "steps": {stage.name: stage.steps for stage in chosen.stages},
         "minutes": (time.monotonic() - began) / 60,
-        "psnr_y": scores,
+        "scores": {stage.name: scored(folder / f"{stage.name}.safetensors", data) for stage in chosen.stages},
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_atomically(result_file(recipe, seed), (json.dumps(found, indent=1) + "\n").encode())
-    return f"{recipe} {seed}: {scores}"
+    return f"{recipe} {seed}: {found['minutes']:.1f} minutes, {found['scores']}"
 
 
 def results() -> dict[tuple[str, int], dict[str, Any]]:
@@ -95,7 +143,7 @@ def results() -> dict[tuple[str, int], dict[str, Any]]:
 
 
 def rows(found: Mapping[tuple[str, int], dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """For each part: in how many seeds, and by how much `compact` is ahead without the change, fidelity and final."""
+    """For each part: in how many seeds, and by how much `compact` is ahead without the change, in each column."""
     for recipe, what in WHAT.items():
         pairs = [
             (found[GROUND, seed], row)
@@ -103,16 +151,21 @@ def rows(found: Mapping[tuple[str, int], dict[str, Any]]) -> Iterator[tuple[str,
             if name == recipe and (GROUND, seed) in found
         ]
         if pairs:
-            ahead = (_ahead(pairs, stage, name) for stage in (0, -1) for name in SETS)
-            yield (what, str(len(pairs)), *ahead)
+            ahead = ([column.of(ground) - column.of(row) for ground, row in pairs] for column in COLUMNS)
+            yield (what, str(len(pairs)), *map(_summary, ahead))
+    grounds = [row for (name, _), row in found.items() if name == GROUND]
+    if grounds:
+        gains = (
+            [column.of(row) - replace(column, stage=0).of(row) for row in grounds] if column.stage else []
+            for column in COLUMNS
+        )
+        yield (STAGE_ITSELF, str(len(grounds)), *map(_summary, gains))
 
 
-def _ahead(pairs: list[tuple[dict[str, Any], dict[str, Any]]], stage: int, name: str) -> str:
+def _summary(gains: list[float]) -> str:
     """Mean over seeds, and their standard deviation where there are several."""
-    gains = [
-        list(ground["psnr_y"].values())[stage][name] - list(other["psnr_y"].values())[stage][name]
-        for ground, other in pairs
-    ]
+    if not gains:
+        return ""
     spread = f" ± {statistics.stdev(gains):.3f}" if len(gains) > 1 else ""
     return f"{statistics.mean(gains):+.3f}{spread}"
 
@@ -133,8 +186,8 @@ def train(data: Path, runs: Path, seeds: str, jobs: int, recipes: tuple[str, ...
     wanted = [(recipe, int(seed)) for seed in seeds.split(",") for recipe in recipes or RECIPES]
     with ThreadPoolExecutor(jobs) as pool:
         open_ones = [each for each in wanted if not result_file(*each).is_file()]
-        for told in pool.map(lambda each: work(*each, data, runs), open_ones):
-            click.echo(told)
+        for told in as_completed([pool.submit(work, *each, data, runs) for each in open_ones]):
+            click.echo(told.result())
 
 
 @main.command()

@@ -36,17 +36,18 @@ def command(data: Path, folder: Path) -> list[str]:
     return [*line, "--resume", "--threads", "1", *(word for change in CHANGES for word in ("--set", change))]
 
 
-def being_written(folder: Path) -> bool:
-    """Whether a file of a checkpoint lies there under its temporary name."""
-    return any(folder.glob(".checkpoint*.part"))
+def unfinished(folder: Path) -> set[Path]:
+    """The files of a checkpoint that lie there under their temporary names."""
+    return set(folder.glob(".checkpoint*.part"))
 
 
 def disturb(line: list[str], folder: Path, longest: float, in_writing: bool, chance: random.Random) -> bool:
     """Start, wait for a random moment, kill. Returns whether the process was killed, or had ended before."""
+    left = unfinished(folder)
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ends = time.monotonic() + chance.uniform(3, longest)
     while process.poll() is None:
-        if time.monotonic() > ends and (not in_writing or being_written(folder)):
+        if time.monotonic() > ends and (not in_writing or unfinished(folder) - left):
             process.send_signal(signal.SIGKILL)
             process.wait()
             return True

@@ -97,7 +97,7 @@ def perception() -> str:
 
 def contributions() -> str:
     """By how much `compact` is ahead of itself with one thing changed."""
-    columns = ("what", "seeds", *(f"{stage}, {each}" for stage in ("fidelity", "final") for each in ablations.SETS))
+    columns = ("what", "seeds", *(column.title for column in ablations.COLUMNS))
     return table(columns, ablations.rows(ablations.results()))
 
 

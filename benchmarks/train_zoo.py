@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from safetensors.torch import load_file
 
-from srzoo.train.recipe import load_recipe
+from srzoo.train.recipe import Recipe, load_recipe
 from srzoo.train.state import INDEX, Progress, save_state
 
 
@@ -44,7 +44,7 @@ ZOO = {
     "reference-x3": Shipped("reference-x3", "fidelity"),
     "compact-fidelity": Shipped("compact", "fidelity"),
     "compact": Shipped("compact"),
-    "ablation-no-discriminator": Shipped("ablation-no-discriminator", "perceptual", parent="compact"),
+    "ablation-no-discriminator": Shipped("ablation-no-discriminator", parent="compact"),
     **{f"ablation-{name}": Shipped(f"ablation-{name}") for name in ABLATIONS},
     "seed": Shipped("seed-narrow"),
 }
@@ -56,15 +56,17 @@ def finished(shipped: Shipped, runs: Path) -> Path:
     return runs / shipped.recipe / f"{shipped.stage}.safetensors"
 
 
-def branch_off(shipped: Shipped, runs: Path) -> None:
+def branch_off(recipe: Recipe, folder: Path, parent: Recipe, parent_folder: Path) -> None:
     """Put a run where its parent's first stage ended: the same state that it would have reached itself."""
-    parent, recipe = load_recipe(shipped.parent), load_recipe(shipped.recipe)
     first = recipe.stages[0]
-    if first != parent.stages[0] or recipe.network() != parent.network() or recipe.data != parent.data:
-        raise click.ClickException(f"{shipped.recipe} does not share its first stage with {shipped.parent}")
-    folder = runs / shipped.recipe
+    if (
+        recipe.network() != parent.network()
+        or any(getattr(recipe, name) != getattr(parent, name) for name in ("seed", "precision", "start", "data"))
+        or first != parent.stages[0]
+    ):
+        raise click.ClickException(f"{folder.name} does not share its first stage with {parent_folder.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = load_file(runs / shipped.parent / f"{first.name}.safetensors")
+    weights = load_file(parent_folder / f"{first.name}.safetensors")
     facts = {"recipe": recipe.hash(), "guard": {"limit": recipe.guard.limit}, "scaler": {}}
     save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights})
 
@@ -101,7 +103,7 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
             del waiting[found.recipe]
             folder = runs / found.recipe
             if found.parent and not (folder / INDEX).is_file():
-                branch_off(found, runs)
+                branch_off(load_recipe(found.recipe), folder, load_recipe(found.parent), runs / found.parent)
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / "log.txt").open("ab") as log:
                 line = command(found.recipe, data, runs, threads)

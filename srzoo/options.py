@@ -196,6 +196,8 @@ def _read(reader: _Reader, value: Any, owner: str) -> Any:
     from pydantic import ValidationError
 
     option = reader.option
+    if value is None and "none" in option.allowed.split(", "):
+        value = "none"  # a choice, which the command line cannot tell from nothing
     try:
         return reader.read(value)
     except ValidationError as error:

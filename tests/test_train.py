@@ -119,7 +119,9 @@ def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photo
     killed = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert killed.stdout.split() == ["-9"] * 7, killed.stderr
     assert train(recipe, photos, parts).returncode == 1, "an unfinished run is not overwritten"
+    assert list(parts.glob(".*.part")), "what a killed process was writing"
     assert train(recipe, photos, parts, "--resume").returncode == 0
+    assert not list(parts.glob(".*.part"))
     for stage in ("fidelity", "adversarial"):
         one, other = (weights(folder / f"{stage}.safetensors") for folder in (whole, parts))
         assert one.keys() == other.keys()
@@ -153,6 +155,18 @@ def test_another_recipe_does_not_resume_a_run(recipe: Path, photos: Path, tmp_pa
     recipe.write_text(RECIPE.replace("crop = 8", "crop = 12"))
     refused = train(recipe, photos, tmp_path / "run", "--resume")
     assert refused.returncode == 1 and "another recipe" in refused.stderr
+
+
+def test_a_run_on_other_photos_goes_on_and_says_that_it_is_another(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    assert train(recipe, photos, tmp_path / "run").returncode == 0
+    (photos / "train" / "one-more.png").write_bytes(next((photos / "train").iterdir()).read_bytes())
+    done = train(recipe, photos, tmp_path / "run", "--resume")
+    assert done.returncode == 0 and "its photos have changed" in done.stderr
+
+
+def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    done = train(recipe, photos, tmp_path / "run", "--set", f"seed={10**30}")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from srzoo.errors import CheckpointError, TrainingError
 from srzoo.train.guard import BlowUp, Guard
 from srzoo.train.loop import Run
 from srzoo.train.recipe import load_recipe
+from srzoo.train.record import Recorder
 from srzoo.train.state import INDEX, Progress, load_state, save_state
 from srzoo.train.step import Batch, Trainer
 
@@ -28,8 +29,9 @@ def blowing_up(tmp_path: Path, guard: str = "") -> Path:
     return path
 
 
-def test_a_blow_up_names_the_first_term_and_keeps_the_last_good_state(photos: Path, tmp_path: Path) -> None:
-    stopped = train(blowing_up(tmp_path), photos, tmp_path / "run")
+@pytest.mark.parametrize("every", [1, 100])
+def test_a_blow_up_names_the_first_term_and_keeps_the_last_good_state(every: int, photos: Path, tmp_path: Path) -> None:
+    stopped = train(blowing_up(tmp_path), photos, tmp_path / "run", "--set", f"log_every={every}")
     assert stopped.returncode == 1 and "Traceback" not in stopped.stderr
     (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("error: ")]
     assert "became" in line and "at step 1;" in line and "stage fidelity" in line and "rollback" in line
@@ -47,6 +49,7 @@ def test_a_rollback_goes_on_more_slowly(photos: Path, tmp_path: Path) -> None:
     rows = numbers(tmp_path / "run" / "ledger.csv")
     assert [int(row["step"]) for row in rows] == list(range(10))
     assert float(rows[0]["learning_rate"]) == pytest.approx(1e-3, rel=1e-3)
+    assert "became" in rows[0]["note"] and "back to step 0" in rows[0]["note"] and not rows[1]["note"]
     assert all(value.isfinite().all() for value in load_file(tmp_path / "run" / "adversarial.safetensors").values())
 
 
@@ -94,6 +97,16 @@ def test_a_term_far_above_its_mean_is_a_blow_up() -> None:
         guard.look(151, {"prior.l1": 0.5, "gradient": 1.0}, WATCHED)
     with pytest.raises(BlowUp, match="gradient became nan at step 152"):
         guard.look(152, {"prior.l1": 0.02, "gradient": math.nan}, WATCHED)
+
+
+def test_a_float16_step_that_is_skipped_is_harmless_and_a_loss_that_is_no_number_is_not() -> None:
+    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=True)
+    infinite, nothing = torch.tensor(math.inf), torch.tensor(math.nan)
+    recorder.add(0, {"prior.l1": torch.tensor(0.1), "gradient": infinite}, {})
+    assert [step for step, _, _ in recorder.settle()] == [0]
+    recorder.add(1, {"prior.l1": nothing, "gradient": nothing}, {})
+    with pytest.raises(BlowUp, match=r"prior\.l1 became nan at step 1"):
+        list(recorder.settle())
 
 
 def test_a_discriminator_that_wins_or_sleeps_is_said_once_in_words() -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from training import RECIPE, numbers, train
 
-from srzoo.checkpoint import load_model
+from srzoo.checkpoint import load_model, read_header
 from srzoo.train.batches import batch_noise, shared_indices
 from srzoo.train.loop import Run
 from srzoo.train.muon import Muon, orthogonalize
@@ -85,11 +85,13 @@ def test_a_batch_in_parts_is_the_same_batch(recipe: Path, photos: Path, tmp_path
             assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
 
 
-def test_a_row_is_kept_of_every_nth_step(recipe: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_row_is_kept_of_every_nth_step_and_of_each_that_is_saved_or_judged(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
     assert train(recipe, photos, tmp_path / "run", "--set", "log_every=4").returncode == 0
     rows = numbers(tmp_path / "run" / "ledger.csv")
     assert [(row["step"], bool(row["prior.l1"]), bool(row["val_psnr_y"])) for row in rows] == [
-        ("0", True, False), ("3", False, True), ("4", True, False), ("5", False, True)
+        ("0", True, False), ("1", True, False), ("3", True, True), ("4", True, False), ("5", True, True)
     ]  # fmt: skip
 
 
@@ -100,10 +102,25 @@ def test_a_run_starts_from_another_scale_and_says_what_is_fresh(recipe: Path, ph
     done = train(recipe, photos, tmp_path / "four", "--from", start, "--set", "model.scale=4", *still)
     assert done.returncode == 0, done.stderr
     assert "started from" in done.stderr and "fresh: " in done.stderr
-    before, after = load_file(start), load_file(tmp_path / "four" / "fidelity.safetensors")
-    assert load_model(tmp_path / "four" / "fidelity.safetensors").scale == 4
+    four = tmp_path / "four" / "fidelity.safetensors"
+    before, after = load_file(start), load_file(four)
+    assert load_model(four).scale == 4
+    assert read_header(four)["training"]["recipe"]["start"] == str(start)
     same = [name for name in before if name in after and before[name].shape == after[name].shape]
     assert len(same) > 10 and all(torch.allclose(before[name], after[name], atol=1e-6) for name in same)
+
+
+def test_a_run_that_started_elsewhere_goes_on_without_what_it_started_from(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    assert train(recipe, photos, tmp_path / "one").returncode == 0
+    start = (tmp_path / "one" / "fidelity.safetensors").rename(tmp_path / "start.safetensors")
+    assert train(recipe, photos, tmp_path / "two", "--from", start).returncode == 0
+    start.unlink()
+    done = train(recipe, photos, tmp_path / "two", "--from", start, "--resume")
+    assert done.returncode == 0 and "started from" not in done.stderr
+    refused = train(recipe, photos, tmp_path / "two", "--resume")
+    assert refused.returncode == 1 and "--from" in refused.stderr
 
 
 def test_a_start_that_fits_nothing_is_refused(recipe: Path, photos: Path, tmp_path: Path) -> None:
@@ -207,12 +224,24 @@ def test_every_optimizer_resumes_to_the_same_bits(
     with monkeypatch.context() as patched, pytest.raises(InterruptedError):
         patched.setattr(Trainer, "step", stopping)
         Run(recipe, tmp_path / "parts", photos).run(lambda report: None)
-    again = Run(recipe, tmp_path / "parts", photos)
-    again.begin(resume=True)
+    again = Run(recipe, tmp_path / "parts", photos, resume=True)
     assert again.progress.step == 4
     again.run(lambda report: None)
     one, other = (load_file(tmp_path / name / "fidelity.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
+def test_compiled_networks_play_every_game_with_r1(photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE.replace("steps = 4", "steps = 4\nr1 = 1.0\nr1_every = 2"))
+    for folder, more in (("plain", ()), ("compiled", ("--compile",))):
+        done = train(path, photos, tmp_path / folder, *more)
+        assert done.returncode == 0, done.stderr
+    plain, compiled = (numbers(tmp_path / name / "ledger.csv") for name in ("plain", "compiled"))
+    for one, other in zip(plain, compiled, strict=True):
+        for name in ("prior.l1", "posterior.kl", "discriminator", "r1"):
+            assert not one[name] or float(one[name]) == pytest.approx(float(other[name]), rel=1e-3), name
 
 
 def test_r1_is_the_squared_gradient_at_real_images() -> None:

@@ -34,9 +34,10 @@ _MOST_SHOWN = 20
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks first: minutes, then faster on a GPU.")
 @click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",
-              help="Most memory for decoded photos; what exceeds it is read again when wanted.")  # fmt: skip
+              help="Most memory of this machine for decoded photos; the rest is read when wanted.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), metavar="N",
-              help="Threads that prepare crops ahead; 0 for none.  [default: half the processors, at most 8]",
+              help="Threads of each process that prepare crops ahead; 0 for none.  "
+                   "[default: half of its share of the processors, at most 8]",
               )  # fmt: skip
 @click.option("--shard", type=click.FloatRange(min=0.01), metavar="MIB",
               help="Cut checkpoints into files of at most this size.")  # fmt: skip
@@ -87,13 +88,14 @@ def train(
         raise UsageError("name a recipe: srzoo list recipes shows those that ship, srzoo train --help examples")
     import torch
 
+    from srzoo.train.engine import processes_here
     from srzoo.train.loop import UNUSED, Run
     from srzoo.train.recipe import data_folder, load_recipe
     from srzoo.zoo import usable_device
 
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = load_recipe(recipe, _changes(assignments))
+    chosen = load_recipe(recipe, _changes(assignments) | ({"start": start} if start else {}))
     folder = output or Path("runs") / Path(recipe).stem
     place = usable_device(device)
     with progress_bar() as tell:
@@ -102,14 +104,13 @@ def train(
             folder,
             data_folder(data, os.environ),
             device=place,
-            start=start,
-            memory=int(memory * 2**30),
-            workers=_default_workers() if workers is None else workers,
+            resume=resume,
+            memory=int(memory * 2**30) // processes_here(),
+            workers=_default_workers(processes_here()) if workers is None else workers,
             compiled=compiled,
             shard=int((shard or 0) * 2**20),
             tell=tell,
         )
-    run.begin(resume=resume)
     if run.leads:
         _announce(run)
     model = _watched(run)
@@ -155,6 +156,8 @@ def _announce(run: Run) -> None:
     """Say before the first step what a person would want to know of a run."""
     if run.precision != run.recipe.precision:
         warn(f"this device has no {run.recipe.precision} arithmetic of its own: training in {run.precision} instead")
+    for difference in run.differs:
+        warn(f"the run goes on, but not to the same bits as without a stop: {difference}")
     if run.start is not None:
         fresh = f"; fresh: {', '.join(run.start.fresh[:3])}" if run.start.fresh else ""
         more = f" and {len(run.start.fresh) - 3} more" if len(run.start.fresh) > 3 else ""
@@ -165,10 +168,10 @@ def _announce(run: Run) -> None:
         warn(f"{_unused(run)} cannot be used, such as: {run.photos.unused[0]}")
 
 
-def _default_workers() -> int:
-    """Half the processors that this process may use: the other half trains."""
+def _default_workers(processes: int) -> int:
+    """Half the processors that each process of this machine may use: the other half trains."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, max(1, usable // 2))
+    return min(8, max(1, usable // processes // 2))
 
 
 def _unused(run: Run) -> str:

@@ -60,7 +60,8 @@ class Photos:
         self.problems = [line for dataset in datasets for line in dataset.problems(wanted)]
         """What the data sets had to leave out; see `srzoo.dataset.Dataset.problems`."""
         self._unfit: list[str] = []
-        self._broken: dict[int, str] = {}
+        self.broken: dict[int, str] = {}
+        """Why photos could not be read, by number; more may join while training."""
         self.found = self._ends[-1]
         """How many photos there are, those included that cannot be used."""
         self._places, sizes = self._look(smallest, tell)
@@ -82,12 +83,12 @@ class Photos:
     @property
     def count(self) -> int:
         """How many photos can be used, as far as is known."""
-        return len(self) - len(self._broken)
+        return len(self) - len(self.broken)
 
     @property
     def unused(self) -> list[str]:
         """Why photos are not used, one line for each; more may join while training."""
-        return self._unfit + [reason for _, reason in sorted(self._broken.copy().items())]
+        return self._unfit + [reason for _, reason in sorted(self.broken.copy().items())]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -95,16 +96,22 @@ class Photos:
 
         The latter where not all photos are in memory. Pixels of LR count where it is the data sets' own.
         """
+        if not self.in_memory:
+            return f"index-{self.listing}"
         sha = hashlib.sha256()
-        for index in range(len(self)):
-            if not self.in_memory:
-                height, width = self.sizes[index]
-                sha.update(f"{self._record(index).name}\0{width}x{height}\n".encode())
-            elif self.usable(index):
-                sha.update(np.ascontiguousarray(self.hr(index)).data)
-                if self._chain is None:
-                    sha.update(np.ascontiguousarray(self.lr(index)).data)
-        return ("" if self.in_memory else "index-") + sha.hexdigest()[:12]
+        for index in filter(self.usable, range(len(self))):
+            sha.update(np.ascontiguousarray(self.hr(index)).data)
+            if self._chain is None:
+                sha.update(np.ascontiguousarray(self.lr(index)).data)
+        return sha.hexdigest()[:12]
+
+    @cached_property
+    def listing(self) -> str:
+        """Twelve hexadecimal digits of SHA-256 over the names and sizes, which decide what is drawn."""
+        sha = hashlib.sha256()
+        for index, (height, width) in enumerate(self.sizes):
+            sha.update(f"{self._record(index).name}\0{width}x{height}\n".encode())
+        return sha.hexdigest()[:12]
 
     def hr(self, index: int) -> Pixels:
         """A whole photo, (H, W, 3), cut to a multiple of the scale; raises ImageError where it cannot be read."""
@@ -130,11 +137,11 @@ class Photos:
 
     def usable(self, index: int) -> bool:
         """Whether a photo has been readable so far."""
-        return index not in self._broken
+        return index not in self.broken
 
     def give_up(self, index: int, error: ImageError) -> None:
         """Remember that a photo cannot be read. It keeps its number, so that all others are drawn as before."""
-        self._broken[index] = str(error)
+        self.broken[index] = str(error)
 
     def _record(self, index: int) -> Record:
         return self._record_at(int(self._places[index]))

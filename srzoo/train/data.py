@@ -11,6 +11,7 @@ from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
 from srzoo.degrade import LITERATURE, build_chain
+from srzoo.errors import DataError
 from srzoo.train.recipe import Recipe
 
 
@@ -42,9 +43,15 @@ def validation_pairs(recipe: Recipe, base: Path, scale: int, tell: Tell) -> Sequ
     LR is the data set's own, or MATLAB's bicubic; where the recipe degrades otherwise, it is made as for training.
 
     Raises:
-        SrzooError: The data set is not where it should be, or an image cannot be scored on.
+        SrzooError: The data set is not where it should be, an image cannot be scored on, or one comes without the LR
+            that the recipe trains on.
     """
-    pairs: Sequence[ImagePair] = StoredPairs(open_dataset(recipe.data.validation, base), scale)
+    dataset = open_dataset(recipe.data.validation, base)
+    if recipe.data.lr == "given":
+        for record in dataset.records(scale):
+            if record.lr is None:
+                raise DataError(f"{record.source} comes without LR for x{scale} to validate on; set data.lr to made")
+    pairs: Sequence[ImagePair] = StoredPairs(dataset, scale)
     if recipe.data.lr == "made" and recipe.data.degradation != LITERATURE:
         pairs = DegradedPairs(pairs, build_chain(scale, recipe.data.degradation), recipe.seed)
     for index in range(len(pairs)):

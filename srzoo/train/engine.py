@@ -37,7 +37,7 @@ def start_engine(device: torch.device, wanted: Precision) -> tuple[Fabric, Preci
         TrainingError: The processes cannot share the work on that device.
     """
     precision = usable_precision(wanted, device)
-    processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    processes, here = int(os.environ.get("WORLD_SIZE", "1")), processes_here()
     plugins = None if precision == "float32" else ImagePrecision(FABRIC[precision], device.type)  # type: ignore[arg-type]
     given: dict[str, Any] = {"accelerator": device.type, "plugins": plugins}
     if processes == 1:
@@ -64,3 +64,17 @@ def average_over_processes(fabric: Fabric, values: torch.Tensor) -> torch.Tensor
     reduced = fabric.all_reduce(values, reduce_op="mean")
     assert isinstance(reduced, torch.Tensor)
     return reduced
+
+
+def gather_over_processes(fabric: Fabric, value: Any) -> list[Any]:
+    """What each process has, in every process."""
+    if fabric.world_size == 1:
+        return [value]
+    gathered = [None] * fabric.world_size
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered
+
+
+def processes_here() -> int:
+    """How many processes of this run share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from srzoo.errors import CheckpointError, TrainingError
 from srzoo.scoring import evaluate
 from srzoo.train.batches import stage_batches
 from srzoo.train.data import open_crops, validation_pairs
-from srzoo.train.engine import start_engine
+from srzoo.train.engine import gather_over_processes, start_engine
 from srzoo.train.guard import BlowUp, Guard
 from srzoo.train.objective import Objective
 from srzoo.train.optimizers import rate_share
@@ -32,6 +33,7 @@ from srzoo.train.state import (
     Progress,
     load_state,
     optimizer_tensors,
+    remove_unfinished,
     restore_optimizer,
     save_state,
 )
@@ -65,7 +67,7 @@ class Run:
         folder: Where checkpoint, ledger and models go.
         data: Folder that the recipe's data paths start from.
         device: Where to compute.
-        start: A model to start from, by name or path, in place of the recipe's own.
+        resume: Whether to go on from the folder's checkpoint, if there is one.
         memory: Most bytes of photos to keep decoded.
         workers: Threads that prepare the next crops; 0 prepares them when they are wanted.
         compiled: Whether the networks go through `torch.compile`.
@@ -74,7 +76,7 @@ class Run:
 
     Raises:
         SrzooError: The recipe cannot start: its scale is not whole, a loss lacks its weights, crops are too small, or
-            photos are missing.
+            photos are missing; or the folder's checkpoint is not to be resumed, or belongs to another recipe.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Run:
         data: Path,
         *,
         device: torch.device | str = "cpu",
-        start: str | None = None,
+        resume: bool = False,
         memory: int = 4 << 30,
         workers: int = 1,
         compiled: bool = False,
@@ -102,15 +104,16 @@ class Run:
             raise TrainingError(
                 f"cannot train at x{scale}: set model.scale to a whole number, and use the model at that"
             )
+        saved = self._saved(resume)
         self._objectives = [Objective(stage, scale) for stage in recipe.stages]
         self._fabric, precision = start_engine(torch.device(device), recipe.precision)
         self.precision = precision
         """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else the next best."""
         self.model = build_model(self._config, seed=recipe.seed, device="cpu")
         self.start: Start | None = None
-        """What came of the model to start from."""
-        if source := start or recipe.start:
-            self.start = take_start(self.model, source)
+        """What came of the model to start from; None where there is none, or where a checkpoint is taken up."""
+        if recipe.start and saved is None:
+            self.start = take_start(self.model, recipe.start)
         self._trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.to(self._fabric.device).to(memory_format=torch.channels_last)
         self.discriminator = None
@@ -126,6 +129,13 @@ class Run:
         self.photos = self._crops.photos
         self._groups: Groups = {}
         self._guard = Guard(recipe.guard.limit)
+        self._note = ""
+        self.differs: tuple[str, ...] = ()
+        """What is not as it was when the checkpoint was written, so that a resumed run does not end with the same
+        bits."""
+        if saved is not None:
+            self._take_up(*saved)
+            self.differs = tuple(self._differing(saved[1]))
 
     @property
     def leads(self) -> bool:
@@ -150,27 +160,31 @@ class Run:
                     f"{self.recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
                 )
 
-    def begin(self, *, resume: bool) -> None:
-        """Take up the folder's checkpoint, or make sure that there is none to be overwritten.
-
-        Raises:
-            TrainingError: There is a checkpoint, but it is not to be resumed, or it belongs to another recipe.
-        """
+    def _saved(self, resume: bool) -> tuple[Progress, dict[str, Any], Groups] | None:
+        """The folder's checkpoint, where it is to be taken up; one that never took a step may be written over."""
         saved = load_state(self.folder)
-        if saved is None:
-            return
-        if not resume and not saved[0].step:
-            return  # it never took a step: nothing is lost
+        if saved is None or not (resume or saved[0].step):
+            return None
         if not resume:
             raise TrainingError(f"{self.folder} holds a run; go on with --resume, or choose another --output")
         if saved[1]["recipe"] != self.recipe.hash():
-            raise TrainingError(f"{self.folder} belongs to another recipe; choose another --output, or remove it")
-        self._take_up(*saved)
+            raise TrainingError(
+                f"{self.folder} belongs to another recipe: --set and --from count as well; choose another --output, "
+                "or remove it"
+            )
+        return saved
 
-    def _take_up(self, progress: Progress, facts: Mapping[str, object], groups: Groups) -> None:
+    def _take_up(self, progress: Progress, facts: Mapping[str, Any], groups: Groups) -> None:
         self.progress, self._groups = progress, groups
-        self._guard = Guard(**facts["guard"])  # type: ignore[arg-type]
-        self._fabric.strategy.precision.load_state_dict(facts["scaler"])  # type: ignore[arg-type]
+        self._guard = Guard(**facts["guard"])
+        if facts["scaler"]:
+            self._fabric.strategy.precision.load_state_dict(facts["scaler"])
+
+    def _differing(self, facts: Mapping[str, Any]) -> Iterator[str]:
+        if facts.get("precision", self.precision) != self.precision:
+            yield f"it computed in {facts['precision']} and goes on in {self.precision}"
+        if facts.get("photos", self.photos.listing) != self.photos.listing:
+            yield "its photos have changed in number, names or sizes"
 
     def run(self, watch: Watcher) -> Path:
         """Train through what is left of the stages.
@@ -187,8 +201,9 @@ class Run:
         if self.leads:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                remove_unfinished(self.folder)
             except OSError as error:
-                raise CheckpointError(f"cannot make the folder {self.folder}: {error.strerror}") from None
+                raise CheckpointError(f"cannot use the folder {self.folder}: {error.strerror}") from None
         while self.progress.stage < len(self.recipe.stages):
             try:
                 self._run_stage(watch)
@@ -214,13 +229,23 @@ class Run:
             while self.progress.stage_step < stage.steps:
                 self._step(trainer, batches, recorder)
                 done = self.progress.stage_step
-                validates = done % self.recipe.validate_every == 0 or done == stage.steps
-                saves = done % self.recipe.save_every == 0 and done < stage.steps
+                validates, saves = self._validates(stage, done), self._saves(stage, done)
                 if validates or saves or recorder.full:
                     self._settle(recorder, stage, validates, watch)
                 if saves:
                     self._save(trainer)
         self._finish(stage)
+
+    def _validates(self, stage: Stage, done: int) -> bool:
+        return done % self.recipe.validate_every == 0 or done == stage.steps
+
+    def _saves(self, stage: Stage, done: int) -> bool:
+        return done % self.recipe.save_every == 0 and done < stage.steps
+
+    def _records(self, stage: Stage, number: int) -> bool:
+        """Whether a step has a row: every nth, and each that is kept or judged, which the guard has to see first."""
+        done = number + 1
+        return number % self.recipe.log_every == 0 or self._validates(stage, done) or self._saves(stage, done)
 
     def _step(self, trainer: Trainer, batches: Iterator[Batch], recorder: Recorder) -> None:
         began = time.perf_counter()
@@ -230,7 +255,7 @@ class Run:
         slower = self.recipe.guard.slower**self.progress.rollbacks
         values = trainer.step(batch, number, slower)
         self._average.update(number)
-        if number % self.recipe.log_every == 0:
+        if self._records(stage, number):
             speed = self.recipe.batch(stage) / (time.perf_counter() - began)
             rate = stage.learning_rate * rate_share(stage, number) * slower
             facts = {"learning_rate": rate, "images_per_second": speed, "data_seconds": waited}
@@ -241,7 +266,8 @@ class Run:
     def _recorder(self, stage: Stage, objective: Objective) -> Recorder:
         watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.image)
         folder, scaled = self.folder if self.leads else None, self.precision == "fp16"
-        return Recorder(folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled)
+        note, self._note = self._note, ""
+        return Recorder(folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, note=note)
 
     def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
         first = self.progress.step - self.progress.stage_step
@@ -278,10 +304,16 @@ class Run:
         self._take_up(*saved)
         self.progress.rollbacks = before + 1
         slower = guard.slower**self.progress.rollbacks
-        note = f"{reason}; back to step {last}, learning rates at {slower:.3g} of the recipe's"
-        watch(Report(stage, self.progress.stage_step, {}, note))
+        self._note = f"{reason}; back to step {last}, learning rates at {slower:.3g} of the recipe's"
+        watch(Report(stage, self.progress.stage_step, {}, self._note))
+
+    def _share_broken(self) -> None:
+        """Let every process know of the photos that any of them could not read."""
+        for broken in gather_over_processes(self._fabric, self.photos.broken):
+            self.photos.broken.update(broken)
 
     def _save(self, trainer: Trainer | None) -> None:
+        self._share_broken()
         if self.leads:
             groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
             if self.discriminator is not None:
@@ -296,12 +328,15 @@ class Run:
                 "recipe": self.recipe.hash(),
                 "guard": self._guard.to_dict(),
                 "scaler": self._fabric.strategy.precision.state_dict(),
+                "precision": self.precision,
+                "photos": self.photos.listing,
             }
             save_state(self.folder, self.progress, facts, groups, self._shard)
         self._fabric.barrier()
 
     def _finish(self, stage: Stage) -> None:
         """The average becomes the model: it is kept, and the next stage starts from it."""
+        self._share_broken()
         self.model.load_state_dict(self._average.values)
         self.model.trained = True
         training = {

@@ -32,15 +32,25 @@ class Recorder:
         guard: Tells whether training goes well.
         watched: Terms that may not grow without bounds.
         scaled: Whether steps with gradients that are no numbers are skipped and harmless, as with float16.
+        note: What the first row is to say of what went before.
     """
 
     def __init__(
-        self, folder: Path | None, until: int, stage: str, guard: Guard, watched: frozenset[str], *, scaled: bool
+        self,
+        folder: Path | None,
+        until: int,
+        stage: str,
+        guard: Guard,
+        watched: frozenset[str],
+        *,
+        scaled: bool,
+        note: str = "",
     ) -> None:
         self._ledgers: tuple[Ledger, Ledger] | None = None
         if folder is not None:
             self._ledgers = Ledger(folder / LEDGER, until, folder / BOARD), Ledger(folder / UNITS, until)
         self._stage, self._guard, self._watched, self._scaled = stage, guard, watched, scaled
+        self._before = note
         self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
 
     def add(self, step: int, values: dict[str, Tensor], facts: dict[str, float]) -> None:
@@ -83,14 +93,15 @@ class Recorder:
 
     def _look(self, step: int, numbers: Mapping[str, float]) -> str:
         if self._scaled and not math.isfinite(numbers.get("gradient", 0.0)):
-            return ""
+            numbers = {name: value for name, value in numbers.items() if name != "gradient"}
         return self._guard.look(step, numbers, self._watched)
 
     def _keep(self, step: int, row: Mapping[str, float], units: Mapping[str, float], note: str) -> None:
         if self._ledgers is None:
             return
         ledger, latent = self._ledgers
-        ledger.add(step, self._stage, {**row, **({"note": note} if note else {})})
+        said, self._before = "; ".join(filter(None, (self._before, note))), ""
+        ledger.add(step, self._stage, {**row, **({"note": said} if said else {})})
         if units:
             latent.add(step, self._stage, units)
 

@@ -114,6 +114,13 @@ def save_state(
             path.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote left under temporary names in a run's folder."""
+    for kind in (".checkpoint*", ".*.safetensors.*", ".*.csv.*"):
+        for path in folder.glob(f"{kind}.part"):
+            path.unlink(missing_ok=True)
+
+
 def _shards(flat: Mapping[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
     """Tensors, cut into flat pieces where a file would outgrow ``most`` bytes; ``name@first`` is such a piece."""
     shard: dict[str, Tensor] = {}

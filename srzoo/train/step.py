@@ -43,7 +43,8 @@ class Trainer:
         discriminator: What judges it, where the stage has an adversarial loss.
         stage: What is optimised.
         objective: Its losses.
-        precision: Arithmetic of the networks; in ``fp16``, losses on images are computed in float32.
+        precision: Arithmetic of the networks; in ``fp16``, whatever is differentiated down to an image is
+            computed in float32, since no scaler has a say there.
         seed: Seed of chance inside the networks, such as dropout.
     """
 
@@ -88,7 +89,7 @@ class Trainer:
             generator's weights before clipping, what the discriminator did, and ``kl.`` and a number for the nats of
             each channel of the latent.
         """
-        torch.manual_seed((self._seed * 1_000_003 + number) * 1_009 + self._fabric.global_rank)
+        torch.manual_seed(((self._seed * 1_000_003 + number) * 1_009 + self._fabric.global_rank) % 2**63)
         rate *= rate_share(self._stage, number)
         posterior = takes_posterior(self._stage.posterior_share, number)
         parts = _parts(batch, self._stage.accumulate, self._fabric.device)
@@ -142,7 +143,7 @@ class Trainer:
             yield name, weight, value
         for name, (weight, game) in branch.adversarial.items():
             assert self._judge is not None
-            with self._autocast(True):
+            with self._autocast(self._half_losses):
                 real: tuple[Tensor, ...] = ()
                 if game.needs_real:
                     with torch.no_grad():
@@ -174,11 +175,14 @@ class Trainer:
                 self._fabric.backward(loss / values.parts)
 
     def _penalty(self, real: Tensor) -> Tensor:
-        """R1, by a pass of its own: what comes out of a module that Fabric wrapped, Fabric alone differentiates."""
+        """R1, by a pass of its own: what comes out of a module that Fabric wrapped, Fabric alone differentiates.
+
+        What `torch.compile` made of the discriminator cannot be differentiated twice, so ``forward`` goes around it.
+        """
         assert self._judge is not None
         real = real.detach().requires_grad_()
-        with self._autocast(True):
-            logits = self._judge(real)
+        with self._autocast(self._half_losses):
+            logits = self._judge.forward(real)
         return gradient_penalty(_floats(logits), real)
 
     def _clip(self, name: str, module: Any, most: float) -> Tensor:
