@@ -27,8 +27,8 @@ from train_zoo import ABLATIONS, branch_off
 from unseen import Distances
 
 import srzoo
-from srzoo.checkpoint import write_atomically
 from srzoo.data.pairs import pairs_from_folder
+from srzoo.files import write_atomically
 from srzoo.train.recipe import Recipe, load_recipe
 from srzoo.train.state import INDEX
 

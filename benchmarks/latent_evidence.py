@@ -26,10 +26,9 @@ from srzoo.checkpoint import read_weights
 from srzoo.data.pairs import ImagePair, pairs_from_folder, sample_pairs
 from srzoo.metrics.calibration import calibration_curve, predicted_and_true_error, rank_correlation
 from srzoo.metrics.diversity import diversity
-from srzoo.metrics.luma import luma
-from srzoo.metrics.psnr import psnr
+from srzoo.metrics.psnr import lr_psnr
+from srzoo.metrics.samples import luma_psnr
 from srzoo.model import SRModel
-from srzoo.resize import resize_tensor
 from srzoo.train.latent import channel_nats
 from srzoo.zoo import find_file
 
@@ -88,11 +87,6 @@ def middles(pairs: list[ImagePair]) -> list[tuple[Tensor, Tensor]]:
     return cut
 
 
-def _score(sr: Tensor, hr: Tensor, border: int) -> float:
-    one, other = (luma(_pixels(each)) for each in (sr, hr))
-    return float(psnr(one[border:-border, border:-border], other[border:-border, border:-border]))
-
-
 @torch.inference_mode()
 def gather(
     name: str,
@@ -116,13 +110,13 @@ def gather(
         errors.append(predicted_and_true_error(shown, truth))
         rows.append(
             (
-                _score(model(lr).sr, hr, model.scale),
-                _score(told.sr, hr, model.scale),
-                _score(model(lr, stranger).sr, hr, model.scale),
+                luma_psnr(_pixels(model(lr).sr), truth, model.scale),
+                luma_psnr(_pixels(told.sr), truth, model.scale),
+                luma_psnr(_pixels(model(lr, stranger).sr), truth, model.scale),
                 float(torch.stack(channel_nats(told.posterior, told.prior)).mean()),
                 float(spread[texture >= texture.quantile(0.9)].mean()),
                 float(spread[texture <= texture.quantile(0.5)].mean()),
-                float(np.mean([_lr_psnr(each, lr) for each in drawn])),
+                float(np.mean([lr_psnr(each, _pixels(lr)) for each in shown])),
                 *(_on_features(distances, shown, noisy, truth) if distances else (float("nan"),) * 4),
             )
         )
@@ -150,13 +144,6 @@ def _on_features(
 
 def _pixels(image: Tensor) -> Pixels:
     return np.rint(image.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-
-
-def _lr_psnr(sr: Tensor, lr: Tensor) -> float:
-    """PSNR in dB of SR, rounded and made small again, against LR."""
-    rounded = (sr.clamp(0, 1) * 255).round() / 255
-    error = (resize_tensor(rounded, lr.shape[-2:]) - lr).square().mean()
-    return float(-10 * error.log10())
 
 
 def _texture(hr: Tensor) -> Tensor:

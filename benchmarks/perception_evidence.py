@@ -19,9 +19,9 @@ import numpy as np
 from unseen import SEEN, UNSEEN, Distances
 
 import srzoo
-from srzoo.checkpoint import write_atomically
 from srzoo.data.pairs import pairs_from_folder
 from srzoo.features import SqueezeFeatures
+from srzoo.files import write_atomically
 from srzoo.model import SRModel
 
 SETS = {"validation": "val/DIV2Kvalid_256crop", "Set14": "test/Set14/X4", "BSD100": "test/BSD100/X4"}

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from srzoo import options
-from srzoo.config import ModelConfig, PartConfig
+from srzoo.config import STAGES, ModelConfig, PartConfig
 from srzoo.contracts import Decoder, Discriminator, Encoder, Latent, Part, PreEncoder, Upscaler
-from srzoo.errors import AssemblyError, BrokenPluginError, SrzooError
+from srzoo.errors import AssemblyError, BrokenPluginError
 from srzoo.model import SRModel, WholeModel
+from srzoo.parts import PartRef
 from srzoo.registry import REGISTRY, Registry, ResolvedPart
 from srzoo.scale import Scale, plain
 from srzoo.spec import Spec, common_multiple
@@ -34,11 +35,16 @@ class Chosen:
     @property
     def owner(self) -> str:
         """How messages name it."""
-        return f"{self.kind.replace('_', '-')} {self.part.ref.qualified}"
+        return owner(self.kind, self.part.ref)
 
     def to_dict(self) -> dict[str, Any]:
         """One table, as `srzoo.config.PartConfig` reads it."""
         return {"name": self.part.ref.qualified, **self.options}
+
+
+def owner(kind: str, ref: PartRef) -> str:
+    """How messages name a part."""
+    return f"{kind.replace('_', '-')} {ref.qualified}"
 
 
 def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> Chosen:
@@ -52,7 +58,7 @@ def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> C
     given = dict(config.options)
     if part.variant is not None:
         given["variant"] = part.variant
-    return Chosen(kind, part, options.resolve(part.ref.load(), given, f"{kind} {part.ref.qualified}"))
+    return Chosen(kind, part, options.resolve(part.ref.load(), given, owner(kind, part.ref)))
 
 
 @contextmanager
@@ -64,20 +70,8 @@ def _seeded(seed: int, kind: str, device: torch.device) -> Iterator[None]:
 
 
 def _construct(chosen: Chosen, seed: int, device: torch.device, *given: Any) -> Any:
-    try:
-        with _seeded(seed, chosen.kind, device):
-            cls = chosen.part.ref.load()
-            part = cls(*given, **options.construct_kwargs(cls, chosen.options, chosen.owner))
-    except AssemblyError as error:
-        raise AssemblyError(f"{chosen.owner}: {error}") from error
-    except (SrzooError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a constructor may call sys.exit
-        offered = ", ".join(str(each) for each in given)
-        raise BrokenPluginError(
-            f"{chosen.owner} could not be built from ({offered}): {options.one_line(error)}"
-        ) from error
-    return part
+    with _seeded(seed, chosen.kind, device):
+        return options.construct(chosen.part.ref.load(), *given, options=chosen.options, owner=chosen.owner)
 
 
 def _declared(chosen: Chosen, part: Part, attribute: str) -> Any:
@@ -98,14 +92,17 @@ def _check_strides(first: Spec, specs: tuple[Spec, ...], pre: Chosen, encoder: C
         )
 
 
-def serves_any_scale(config: ModelConfig, registry: Registry | None = None) -> bool:
+def serves_any_scale(config: ModelConfig) -> bool:
     """Whether the decoder serves any scale with the same weights; raises as `choose` does."""
-    decoder = choose("decoder", config.decoder, registry).part.ref.load()
-    return bool(getattr(decoder, "any_scale", False))
+    return _any_scale(choose("decoder", config.decoder))
 
 
-def _check_scale(config: ModelConfig, decoder: Chosen, registry: Registry | None) -> None:
-    if not isinstance(config.scale, int) and not serves_any_scale(config, registry):
+def _any_scale(decoder: Chosen) -> bool:
+    return bool(getattr(decoder.part.ref.load(), "any_scale", False))
+
+
+def _check_scale(config: ModelConfig, decoder: Chosen) -> None:
+    if not isinstance(config.scale, int) and not _any_scale(decoder):
         raise AssemblyError(
             f"{decoder.owner} enlarges by whole numbers, not by {config.scale}: take one for any, such as implicit"
         )
@@ -142,9 +139,8 @@ def build_model(
         BrokenPluginError: A part cannot be imported or constructed.
     """
     device = torch.device(device)
-    kinds = ("pre_encoder", "encoder", "latent", "decoder")
-    chosen = {kind: choose(kind, getattr(config, kind), registry) for kind in kinds}
-    _check_scale(config, chosen["decoder"], registry)
+    chosen = {kind: choose(kind, getattr(config, kind), registry) for kind in STAGES}
+    _check_scale(config, chosen["decoder"])
     target = Spec(3, Fraction(1, config.scale))
 
     pre_encoder: PreEncoder = _construct(chosen["pre_encoder"], seed, device, RGB)
@@ -163,7 +159,7 @@ def build_model(
         "scale": plain(config.scale),
         "skips": config.skips,
         "base": base.to_dict() if base else "none",
-        **{kind: chosen[kind].to_dict() for kind in kinds},
+        **{kind: chosen[kind].to_dict() for kind in STAGES},
         "discriminator": judge.to_dict() if judge else config.discriminator.model_dump(),
     }
     needed: list[Fraction | int] = [
@@ -193,21 +189,17 @@ def build_discriminator(
     return judge
 
 
-def build_upscaler(
-    name: str, scale: Scale | None = None, *, registry: Registry | None = None, **given: Any
-) -> WholeModel:
+def build_upscaler(name: str, scale: Scale | None = None) -> WholeModel:
     """A whole upscaler by name, such as ``bicubic``.
 
     Args:
         name: Its name in the registry.
         scale: Enlargement factor; None where the upscaler says its own.
-        registry: Where to look it up.
-        **given: Options.
 
     Raises:
         AssemblyError: It enlarges by another factor than ``scale``.
     """
-    chosen = choose("upscaler", PartConfig(name=name, options=given), registry)
+    chosen = choose("upscaler", PartConfig(name=name))
     upscaler: Upscaler = _construct(chosen, 0, torch.device("cpu"), scale)
     if scale is not None and upscaler.scale != scale:
         raise AssemblyError(f"{chosen.owner} enlarges by {upscaler.scale}, not by {scale}")

@@ -15,8 +15,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from srzoo.assembly import build_model, serves_any_scale
-from srzoo.config import ModelConfig
+from srzoo.config import STAGES, ModelConfig
 from srzoo.errors import CheckpointError, FixedScaleError, MissingDistributionError, PartNotFoundError, UsageError
+from srzoo.files import write_atomically
 from srzoo.model import SRModel
 from srzoo.scale import Scale
 
@@ -26,24 +27,6 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From format version n to n + 1, each a pure function of the header."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in its folder, then rename it: it is whole or it is not there.
-
-    Raises:
-        CheckpointError: The folder is missing, not writable, or full.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
-
-
 def kept_weights(model: SRModel, *, training_parts: bool = False) -> dict[str, Tensor]:
     """The state of a model, without what only training looks at unless ``training_parts``."""
     dropped = () if training_parts else _training_only(model)
@@ -51,8 +34,7 @@ def kept_weights(model: SRModel, *, training_parts: bool = False) -> dict[str, T
 
 
 def _training_only(model: SRModel) -> tuple[str, ...]:
-    stages = ("pre_encoder", "encoder", "latent", "decoder")
-    return tuple(f"{stage}.{name}" for stage in stages for name in getattr(model, stage).training_only)
+    return tuple(f"{stage}.{name}" for stage in STAGES for name in getattr(model, stage).training_only)
 
 
 def save_model(
@@ -73,7 +55,7 @@ def save_model(
         extra: Further facts for the header, such as ``training``, ``licence`` and ``scores``.
 
     Raises:
-        CheckpointError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     weights = {}
     for name, value in kept_weights(model, training_parts=training_parts).items():
@@ -83,14 +65,15 @@ def save_model(
         "format": FORMAT,
         "version": VERSION,
         "config": model.config,
-        "distributions": _distributions(model.config),
+        "distributions": distributions(model.config),
         "trained": model.trained,
         **(extra or {}),
     }
     write_atomically(Path(path), to_bytes(weights, metadata={"srzoo": json.dumps(header, sort_keys=True)}))
 
 
-def _distributions(config: Mapping[str, Any]) -> dict[str, str]:
+def distributions(config: Mapping[str, Any]) -> dict[str, str]:
+    """Name and version of each distribution whose parts a configuration names, and of srzoo."""
     parts = (value["name"] for value in config.values() if isinstance(value, dict) and "name" in value)
     names = {name.split(":")[0] for name in parts if ":" in name} | {"srzoo"}
     return {name: metadata.version(name) for name in sorted(names)}

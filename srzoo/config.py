@@ -24,7 +24,10 @@ from srzoo.errors import ConfigError
 from srzoo.options import suggestion
 from srzoo.scale import Scale, exact_scale, plain
 
-PART_KINDS = ("pre_encoder", "encoder", "latent", "decoder", "discriminator")
+STAGES = ("pre_encoder", "encoder", "latent", "decoder")
+"""Kinds of the parts that make an image, in the order in which it goes through them."""
+
+PART_KINDS = (*STAGES, "discriminator")
 """Kinds that an assembled model names, in the order in which data flows."""
 
 

@@ -51,7 +51,11 @@ class MissingLibraryError(UsageError):
 
 
 class CheckpointError(SrzooError):
-    """A model file or training checkpoint cannot be read or written."""
+    """A model file or training checkpoint cannot be read."""
+
+
+class WriteError(SrzooError):
+    """A file cannot be written."""
 
 
 class ImageError(SrzooError):

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,6 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from srzoo.errors import FetchError
+from srzoo.files import draft
 from srzoo.options import one_line
 
 _CHUNK = 1 << 20
@@ -166,7 +165,8 @@ def _download(pinned: PinnedFile) -> Path:
         )
     target = cache_folder() / pinned.name
     try:
-        with _temporary(target) as temporary:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with draft(target) as temporary:
             with temporary.open("wb") as file:
                 found = _receive(pinned, file)
             if not found.startswith(pinned.sha256):
@@ -174,7 +174,6 @@ def _download(pinned: PinnedFile) -> Path:
                     f"{pinned.url} sent other bytes than {pinned.source}: their SHA-256 is {found}, not "
                     f"{pinned.sha256}; nothing was kept: {_by_hand(pinned)}"
                 )
-            temporary.replace(target)
     except (URLError, HTTPException, OSError) as error:
         if isinstance(error, HTTPError):  # it is the answer too, and holds the connection
             error.close()
@@ -182,17 +181,6 @@ def _download(pinned: PinnedFile) -> Path:
             f"{pinned.name} cannot be downloaded into {target.parent} ({one_line(error)}): {_by_hand(pinned)}"
         ) from error
     return target
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """A name beside the target for a file in the making; what is left under it at the end is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _receive(pinned: PinnedFile, file: IO[bytes]) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srzoo.errors import ImageError
+from srzoo.files import draft
 from srzoo.png16 import decode_deep_png, encode_deep_png, is_deep_png
 
 if TYPE_CHECKING:
@@ -242,16 +243,13 @@ def write_image(path: str | os.PathLike[str], image: Image | Pixels, *, quality:
     path = Path(path)
     image = image if isinstance(image, Image) else Image(image)
     data = _encode(path, image, _format_of(path), quality)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        with draft(path) as temporary:
+            temporary.write_bytes(data)
     except FileNotFoundError:
         raise ImageError(f"cannot write {path}: folder {path.parent} does not exist; create it first") from None
     except OSError as error:
         raise ImageError(f"cannot write {path} ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _format_of(path: Path) -> str:

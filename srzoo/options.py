@@ -13,14 +13,16 @@ import difflib
 import inspect
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from srzoo.errors import BrokenPluginError, OptionError
+from srzoo.errors import AssemblyError, BrokenPluginError, OptionError, SrzooError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 _TYPE_NAMES = {
     "integer": "int",
@@ -126,6 +128,30 @@ def construct_kwargs(cls: type, options: Mapping[str, Any], owner: str) -> dict[
     readers = _readers(cls)
     _refuse_unknown(options, readers, owner)
     return {name: _read(readers[name], value, owner) for name, value in options.items()}
+
+
+def construct(cls: Callable[..., T], *given: Any, options: Mapping[str, Any], owner: str) -> T:
+    """Make a part from what srzoo hands it and its options; whatever goes wrong is said of the part.
+
+    Args:
+        cls: The part's class.
+        *given: What comes before the options, such as specs or a scale.
+        options: Options, such as `resolve` returns.
+        owner: What messages call the part.
+
+    Raises:
+        AssemblyError: The part refuses what it is given.
+        BrokenPluginError: The constructor fails, or ends the process.
+    """
+    try:
+        return cls(*given, **construct_kwargs(cls, options, owner))  # type: ignore[arg-type]
+    except AssemblyError as error:
+        raise AssemblyError(f"{owner}: {error}") from error
+    except (SrzooError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a constructor may call sys.exit
+        offered = ", ".join(map(str, given))
+        raise BrokenPluginError(f"{owner} could not be built from ({offered}): {one_line(error)}") from error
 
 
 def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:

@@ -10,12 +10,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from srzoo.assembly import build_discriminator, build_model
-from srzoo.config import ModelConfig
+from srzoo.config import STAGES, ModelConfig
 from srzoo.model import SRModel
-from srzoo.registry import Registry
 from srzoo.scale import Scale, plain, scaled
-
-STAGES = ("pre_encoder", "encoder", "latent", "decoder")
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,14 @@ class Summary:
         return {**asdict(self), "scale": plain(self.scale), "parameters": self.parameters, "macs": self.macs}
 
 
-def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320), registry: Registry | None = None) -> Summary:
+def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320)) -> Summary:
     """Assemble on the meta device, where nothing is computed, and count.
 
     Args:
         config: The network.
         size: Height and width of the LR image that MACs are stated for.
-        registry: Where to look parts up.
     """
-    model = build_model(config, device="meta", registry=registry)
+    model = build_model(config, device="meta")
     counts = _macs(model, torch.empty(1, 3, *size, device="meta"))
     pre, encoder, latent = model.pre_encoder, model.encoder, model.latent
     skips = (pre.out_spec, *encoder.out_specs[:-1]) if model.skips else ()
@@ -93,7 +89,7 @@ def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320), registry:
         )
         for kind in STAGES
     ]
-    discriminator = build_discriminator(config, device="meta", registry=registry)
+    discriminator = build_discriminator(config, device="meta")
     judged = torch.empty(1, 3, *(scaled(side, model.scale) for side in size), device="meta")
     rows.append(
         PartRow(

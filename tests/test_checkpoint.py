@@ -17,12 +17,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from srzoo import checkpoint
 from srzoo.assembly import build_model
 from srzoo.benchmark.identity import model_digest
 from srzoo.checkpoint import FORMAT, VERSION, describe, load_model, read_header, save_model
 from srzoo.config import ModelConfig
-from srzoo.errors import CheckpointError, MissingDistributionError
+from srzoo.errors import CheckpointError, MissingDistributionError, WriteError
 from srzoo.model import SRModel
 
 CONFIG = {
@@ -291,7 +290,7 @@ def test_loading_never_asks_for_pretrained_weights(tmp_path: Path, monkeypatch: 
 
 def test_writing_where_there_is_no_folder(model: SRModel, tmp_path: Path) -> None:
     path = tmp_path / "no" / "model.safetensors"
-    with pytest.raises(CheckpointError, match=r"cannot write .*No such file or directory"):
+    with pytest.raises(WriteError, match=r"cannot write .*No such file or directory"):
         save_model(model, path)
     assert list(tmp_path.iterdir()) == []
 
@@ -299,7 +298,7 @@ def test_writing_where_there_is_no_folder(model: SRModel, tmp_path: Path) -> Non
 @pytest.mark.parametrize("call", ["fsync", "open", "replace"])
 def test_a_write_that_fails_leaves_what_was_there(model: SRModel, saved: Path, call: str, monkeypatch: Any) -> None:
     before = saved.read_bytes()
-    owner: Any = checkpoint.os if call == "fsync" else Path
+    owner: Any = os if call == "fsync" else Path
     genuine = getattr(owner, call)
 
     def fail(subject: Any, *arguments: Any, **options: Any) -> Any:
@@ -308,7 +307,7 @@ def test_a_write_that_fails_leaves_what_was_there(model: SRModel, saved: Path, c
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(owner, call, fail)
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(WriteError) as caught:
         save_model(model, saved)
     monkeypatch.undo()
     assert "\n" not in str(caught.value) and "No space left on device" in str(caught.value)
@@ -319,7 +318,7 @@ def test_a_write_that_fails_leaves_what_was_there(model: SRModel, saved: Path, c
 def test_writing_into_a_read_only_folder(model: SRModel, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(CheckpointError, match="Permission denied"):
+        with pytest.raises(WriteError, match="Permission denied"):
             save_model(model, tmp_path / "model.safetensors")
     finally:
         tmp_path.chmod(0o700)
@@ -328,7 +327,7 @@ def test_writing_into_a_read_only_folder(model: SRModel, tmp_path: Path) -> None
 
 def test_writing_over_a_folder(model: SRModel, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").mkdir()
-    with pytest.raises(CheckpointError, match="cannot write"):
+    with pytest.raises(WriteError, match="cannot write"):
         save_model(model, tmp_path / "model.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
@@ -338,7 +337,7 @@ def test_use_does_not_need_the_discriminator(model: SRModel, tmp_path: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         judge = {"name": "srzoo-elsewhere:judge", "width": 3}
         patch.setattr(model, "config", {**model.config, "discriminator": judge})
-        patch.setattr("srzoo.checkpoint._distributions", lambda config: {"srzoo": "0.1.0", "srzoo-elsewhere": "1.0"})
+        patch.setattr("srzoo.checkpoint.distributions", lambda config: {"srzoo": "0.1.0", "srzoo-elsewhere": "1.0"})
         save_model(model, path)
     loaded = load_model(path)
     assert loaded.config["discriminator"] == judge

@@ -1,4 +1,4 @@
-"""What each part of the reference contributes: ablations against the reference that was trained in the same way."""
+"""What each part of a network contributes: ablations against the ground, which was trained in the same way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Contribution:
     """Name of the changed model."""
 
     baseline: str | None
-    """Name of the reference that differs in nothing else, or None where none is on the board."""
+    """Name of the model that differs in nothing else, or None where none is on the board."""
 
     change: str
     """What its file says is different, ``key: before → after``."""

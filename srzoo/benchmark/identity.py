@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from srzoo.benchmark.store import digest_of
-from srzoo.checkpoint import kept_weights
+from srzoo.checkpoint import distributions, kept_weights
 from srzoo.model import Model, SRModel
 
 
@@ -26,7 +26,7 @@ def model_digest(model: Model) -> str:
         sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         sha.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     config = network_config(model.config)
-    return digest_of({"config": config, "versions": _versions(config), "weights": sha.hexdigest()})
+    return digest_of({"config": config, "versions": distributions(config), "weights": sha.hexdigest()})
 
 
 def network_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -34,20 +34,13 @@ def network_config(config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "discriminator"}
 
 
-def _versions(config: dict[str, Any]) -> dict[str, str]:
-    parts = (value["name"] for value in config.values() if isinstance(value, dict))
-    owners = {"srzoo", *(name.partition(":")[0] for name in parts)}
-    return {owner: metadata.version(owner) for owner in sorted(owners)}
-
-
 def environment(device: torch.device) -> dict[str, Any]:
-    """What seconds and memory depend on beside the model: device, threads, engine and library versions."""
+    """What seconds and memory depend on beside the model: device, threads and library versions."""
     versions = {name: metadata.version(name) for name in ("srzoo", "torch")}
     return {
         "device": str(device),
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
-        "engine": "torch",
         "versions": {"python": platform.python_version(), **versions},
     }
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from srzoo.benchmark.report import Row
 from srzoo.benchmark.run import Benchmark
-from srzoo.checkpoint import write_atomically
 from srzoo.errors import UsageError
+from srzoo.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def plot(benchmark: Benchmark, file: Path) -> None:
 
     Raises:
         UsageError: The file's suffix is unknown, or there is nothing to show.
-        CheckpointError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     check_plot_file(file)
     rows = [row for row in benchmark.board.rows if row.macs and isfinite(row.psnr_y)]

@@ -71,7 +71,7 @@ class Board:
     """Sorted by PSNR, then SSIM, then name."""
 
     contributions: tuple[Contribution, ...] = ()
-    """What each part of the reference contributes, where the ablations are on the board."""
+    """What each part contributes, where the ablations and what they are held against are on the board."""
 
 
 def leaderboards(results: Iterable[Result]) -> tuple[Board, ...]:

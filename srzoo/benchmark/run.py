@@ -39,7 +39,7 @@ class Benchmark:
     """The models that could be measured."""
 
     environment: Mapping[str, Any]
-    """Device, threads, engine and versions of the costs."""
+    """Device, threads and versions of the costs."""
 
     size: tuple[int, int]
     """Height and width of the LR image of the costs."""

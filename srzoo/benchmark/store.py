@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from srzoo.checkpoint import write_atomically
 from srzoo.errors import DataError
+from srzoo.files import write_atomically
 
 Kind = Literal["quality", "cost"]
 
@@ -70,7 +70,7 @@ class Store:
 
         Raises:
             DataError: The folder cannot be made.
-            CheckpointError: The file cannot be written.
+            WriteError: The file cannot be written.
         """
         file = self._file(result.kind, result.model, result.key)
         if file is None:

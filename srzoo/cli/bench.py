@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srzoo.cli.options import data_option, device_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
 
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--data", metavar="DATA",
-              help="Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]")  # fmt: skip
+@data_option
 @click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True, help="Enlargement factor.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Keep each result as a file here, and use again what is here already.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Measure again what --results already holds.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Draw quality against cost: .png, .svg or .pdf.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @json_option
 @click.pass_context
 def bench(
@@ -43,7 +43,7 @@ def bench(
 
     MODEL is a shipped model, a model file (*.safetensors) or an upscaler such as bicubic; without any, all shipped
     models of that scale and the plain upscalers are measured. The best PSNR on luma comes first. MACs, seconds and
-    memory are those of one image that is enlarged to 1280x720. Where `reference` and its ablations are on the board,
+    memory are those of one image that is enlarged to 1280x720. Where `compact` and its ablations are on the board,
     a second table shows what each part contributes.
 
     A result is found again by the protocol, the pixels of the data, the model's parts and weights, and, for costs, the
@@ -125,12 +125,12 @@ def _conditions(outcome: Benchmark) -> list[str]:
 
 def _print_contributions(board: Board) -> None:
     rows = [
-        [each.ablation, each.baseline, _signed(each.psnr_y, 3), _signed(each.ssim_y, 4), each.change]
+        [each.ablation, each.baseline, _rounded(each.psnr_y, 3), _rounded(each.ssim_y, 4), each.change]
         for each in board.contributions
     ]
-    title = "\nwhat each part contributes: the ablation less the reference of the same training"
+    title = "\nwhat each part contributes: the ablation less what it is held against, of the same training"
     print_table(("ablation", "against", "psnr_y", "ssim_y", "change"), rows, title)
 
 
-def _signed(value: float | None, digits: int) -> float | None:
+def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)

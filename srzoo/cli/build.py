@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srzoo.cli.options import scale_option, seed_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
-from srzoo.cli.scale import scale_option
 from srzoo.errors import UsageError
 from srzoo.options import parse_assignment
 
@@ -57,7 +57,7 @@ def overrides(
 @click.option(
     "--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the initial weights.")
+@seed_option("Seed of the initial weights.")
 @click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,
               metavar="H W", help="LR size for which MACs are stated.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

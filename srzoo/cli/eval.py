@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srzoo.cli.options import data_option, device_option, scale_option, seed_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
-from srzoo.cli.scale import scale_option
 from srzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
 
 @click.command("eval")
 @click.argument("model")
-@click.option("--data", metavar="DATA",
-              help="Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]")  # fmt: skip
+@data_option
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--protocol", default="classic", show_default=True, metavar="NAME[,RULE=VALUE...]",
               help="Rules of measurement; see docs/protocols.md.")  # fmt: skip
@@ -49,12 +48,12 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
               help="Samples to draw of each image, for metrics that compare them.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise; 0 takes its mean.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of that noise.")
+@seed_option("Seed of that noise.")
 @click.option("--explain-protocol", is_flag=True,
               help="Score the same images under every protocol and every usual slip, side by side.")  # fmt: skip
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the scores of each image as CSV, too.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @click.option("--list-metrics", is_flag=True, is_eager=True, expose_value=False, callback=_list_metrics,
               help="Print the metrics there are, and end.")  # fmt: skip
 @json_option
@@ -150,7 +149,7 @@ def _rounded(name: str, value: float) -> float:
 
 
 def _write_csv(file: Path, images: tuple[dict[str, Any], ...]) -> None:
-    from srzoo.checkpoint import write_atomically
+    from srzoo.files import write_atomically
 
     stream = StringIO()
     writer = csv.DictWriter(stream, list(images[0]), lineterminator="\n")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import keyword
-import os
 import re
-import shutil
 import sys
 from importlib import util
 from pathlib import Path
@@ -13,7 +11,8 @@ from string import Template
 
 import click
 
-from srzoo.errors import SrzooError, UsageError
+from srzoo.errors import UsageError, WriteError
+from srzoo.files import draft
 from srzoo.registry import CONTRACT, KINDS, OWN, REGISTRY, Kind, find_kind
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -115,20 +114,17 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 
     Raises:
         UsageError: The folder exists, or has no place to be.
-        SrzooError: It cannot be written.
+        WriteError: It cannot be written.
     """
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} exists already: choose another folder by -o DIR, or move it away")
     if not folder.parent.is_dir():
         raise UsageError(f"{folder.parent} is no folder: make it first, or choose another by -o DIR")
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        for place, text in files.items():
-            file = draft / place
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        draft.rename(folder)
+        with draft(folder) as temporary:
+            for place, text in files.items():
+                file = temporary / place
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise SrzooError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        raise WriteError(f"cannot write {folder}: {error.strerror or error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srzoo.cli.options import device_option
 from srzoo.cli.output import json_option, print_json, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
@@ -30,7 +31,7 @@ _MOST_SHOWN = 20
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 @click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
               help="Draw the ledger of the run in that folder, and do nothing else.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks first: minutes, then faster on a GPU.")
 @click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",

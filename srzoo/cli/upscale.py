@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srzoo.cli.options import device_option, scale_option, seed_option
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
-from srzoo.cli.scale import scale_option
 from srzoo.errors import ImageError, SrzooError, UsageError
 from srzoo.options import one_line
 
@@ -31,10 +31,10 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise, by which samples differ; 0 takes its mean.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of that noise.")
+@seed_option("Seed of that noise.")
 @click.option("--tile", type=click.IntRange(0), default=512, show_default=True, metavar="N",
               help="Largest side, in input pixels, that is enlarged at once; 0 for no tiles.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @click.option("--compare", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write nearest, bicubic and the result side by side, for looking at; for one image.")  # fmt: skip
 def upscale(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 from srzoo.data.pairs import ImagePair, fingerprint, mod_crop, opaque_bytes
 from srzoo.dataset import Dataset, Record
 from srzoo.errors import DataError, ImageError, UsageError
+from srzoo.files import draft
 from srzoo.images import write_image
 from srzoo.packfile import MOST_HEADER, PackWriter
 from srzoo.resize import Edge, imresize
@@ -191,8 +191,7 @@ def _check_target(out: Path, packed: bool) -> None:
 @contextmanager
 def _target(out: Path, records: Any, plan: Plan, packed: bool) -> Iterator[_Writer]:
     """Somewhere to write to that becomes ``out`` at the end, and nothing where it does not come to that."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    with draft(out) as temporary:
         if packed:
             with temporary.open("xb") as file:
                 yield _Pack(PackWriter(file, _room(records, plan)), plan.scale)
@@ -201,11 +200,6 @@ def _target(out: Path, records: Any, plan: Plan, packed: bool) -> Iterator[_Writ
         else:
             temporary.mkdir()
             yield _Folder(temporary)
-        temporary.rename(out)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        temporary.unlink(missing_ok=True)
 
 
 def _room(records: Any, plan: Plan) -> int:

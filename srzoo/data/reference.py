@@ -11,7 +11,7 @@ from typing import Any
 from srzoo.dataset import Dataset
 from srzoo.errors import DataError, OptionError, PartNotFoundError
 from srzoo.layouts import listing
-from srzoo.options import construct_kwargs, parse_assignment, resolve
+from srzoo.options import construct, parse_assignment, resolve
 from srzoo.registry import REGISTRY, ResolvedPart
 
 PACK_SUFFIX = ".safetensors"
@@ -123,24 +123,25 @@ def _sort_of(path: Path) -> tuple[str, Path, dict[str, Any]]:
 def _open(part: ResolvedPart, given: Mapping[str, Any], root: Path | None, base: Path | None) -> Dataset:
     cls = part.ref.load()
     owner = f"data set {part.ref.name}"
-    options = construct_kwargs(cls, resolve(cls, given, owner), owner)
-    if root is not None:
-        if not root.exists():
-            raise DataError(f"{owner}: {root} does not exist; check the path")
-        opened: Dataset = cls(root, **options)
-        return opened
-    return _search(cls, part.ref.name, options, base)
+    options = resolve(cls, given, owner)
+    if root is None:
+        return _search(cls, part.ref.name, options, base)
+    if not root.exists():
+        raise DataError(f"{owner}: {root} does not exist; check the path")
+    opened: Dataset = construct(cls, root, options=options, owner=owner)
+    return opened
 
 
 def _search(cls: Any, name: str, options: Mapping[str, Any], base: Path | None) -> Dataset:
     """Open a data set at the first place that holds it."""
+    owner = f"data set {name}"
     folders = [] if base is None else [base]
     folders += [Path(os.environ["SRZOO_DATA"])] if os.environ.get("SRZOO_DATA") else []
     folders = folders or [Path()]
     problem: DataError | None = None
     for root in cls.roots(folders):
         try:
-            opened: Dataset = cls(root, **options)
+            opened: Dataset = construct(cls, root, options=options, owner=owner)
             return opened
         except DataError as error:
             if root not in folders:  # a folder of all data that lacks this set is no failing of its own
@@ -148,9 +149,9 @@ def _search(cls: Any, name: str, options: Mapping[str, Any], base: Path | None) 
     if problem is not None:
         raise problem
     if not cls.places:
-        raise DataError(f"data set {name} needs its folder: write {name},root=FOLDER")
+        raise DataError(f"{owner} needs its folder: write {name},root=FOLDER")
     where = " or ".join(str(folder.absolute()) for folder in folders)
     raise DataError(
-        f"data set {name} is not in {where} (looked for {listing(cls.places, 3)}); see what "
+        f"{owner} is not in {where} (looked for {listing(cls.places, 3)}); see what "
         f"to get: srzoo show dataset {name}; or say where it is: {name},root=FOLDER, or SRZOO_DATA=FOLDER"
     )

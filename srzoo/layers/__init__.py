@@ -8,42 +8,60 @@ from srzoo.layers.blocks import (
     PixelShuffleUpsampler,
     ResidualBlock,
     conv3x3,
+    local_means,
     residual_blocks,
     scale_weights,
 )
 from srzoo.layers.body import BodyEncoder
 from srzoo.layers.dense import ResidualDenseBlock
-from srzoo.layers.gaussian import block_detail, block_of, divergence, sample, split_gaussian
+from srzoo.layers.gaussian import block_detail, block_of, divergence, sample, shifted, split_gaussian
 from srzoo.layers.haar import haar
 from srzoo.layers.halving import HalvingEncoder
-from srzoo.layers.ladder import Ladder, LadderDecoder, lr_multiple, rung_strides
+from srzoo.layers.ladder import Ladder, LadderDecoder, ShuffleLadderDecoder, lr_multiple, rung_strides
 from srzoo.layers.logits import mean_over_maps
-from srzoo.layers.options import BodyWidth, FineWidth, LevelWidths, RungBlocks, RungWidths, Width
+from srzoo.layers.options import (
+    Channels,
+    FineWidth,
+    JudgeWidth,
+    LevelWidths,
+    Reach,
+    RungBlocks,
+    RungWidths,
+    Width,
+    WindowSide,
+)
 from srzoo.layers.patch import patch_judge
+from srzoo.layers.resizing import ResizeUpscaler
 
 __all__ = [
     "BodyEncoder",
-    "BodyWidth",
+    "Channels",
     "Downsampler",
     "FineWidth",
     "HalvingEncoder",
+    "JudgeWidth",
     "Ladder",
     "LadderDecoder",
     "LevelWidths",
     "PixelShuffle",
     "PixelShuffleUpsampler",
+    "Reach",
     "ResidualBlock",
     "ResidualDenseBlock",
+    "ResizeUpscaler",
     "RungBlocks",
     "RungWidths",
+    "ShuffleLadderDecoder",
     "Width",
     "WindowAttention",
+    "WindowSide",
     "batch_mean",
     "block_detail",
     "block_of",
     "conv3x3",
     "divergence",
     "haar",
+    "local_means",
     "lr_multiple",
     "mean_over_maps",
     "patch_judge",
@@ -51,5 +69,6 @@ __all__ = [
     "rung_strides",
     "sample",
     "scale_weights",
+    "shifted",
     "split_gaussian",
 ]

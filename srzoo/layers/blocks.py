@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from srzoo.spec import prime_factors
 
@@ -44,6 +45,15 @@ class ResidualBlock(nn.Module):
 def residual_blocks(channels: int, count: int) -> nn.Sequential:
     """``count`` residual blocks in a row."""
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+def local_means(x: Tensor, reach: int) -> Tensor:
+    """Mean of each channel of (N, C, H, W) over ``reach`` positions to each side, fewer at the border.
+
+    Source: Chu et al., "Improving Image Restoration by Revisiting Global Information Aggregation", ECCV 2022: with
+    means over a window in place of the image, a tile sees what the image would.
+    """
+    return F.avg_pool2d(x, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
 
 
 class Downsampler(nn.Sequential):

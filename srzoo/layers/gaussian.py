@@ -26,6 +26,12 @@ def sample(distribution: Gaussian, noise: Sequence[Tensor]) -> Tensor:
     return distribution.mean + torch.exp(0.5 * distribution.log_variance) * noise[0]
 
 
+def shifted(prior: Gaussian, statistics: Tensor) -> Gaussian:
+    """The posterior whose mean, read from (N, 2C, H, W) as `split_gaussian` does, is told as a shift of the prior's."""
+    shift = split_gaussian(statistics)
+    return Gaussian(prior.mean + shift.mean, shift.log_variance)
+
+
 def divergence(q: Gaussian, p: Gaussian) -> Tensor:
     """Kullback-Leibler divergence KL(q || p) of each unit in nats, (N, C, H, W) in float32."""
     q_mean, q_log_variance, p_mean, p_log_variance = (each.float() for each in (*q, *p))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from srzoo.contracts import Decoder
-from srzoo.layers.blocks import Downsampler, conv3x3, scale_weights
+from srzoo.layers.blocks import Downsampler, PixelShuffle, PixelShuffleUpsampler, conv3x3, scale_weights
 from srzoo.spec import Spec, common_multiple, resampling_steps
 
 UpsamplerFactory = Callable[[int, int, int], nn.Module]
@@ -148,3 +148,36 @@ class LadderDecoder(Decoder):
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Skips and latent to the image (N, 3, H, W) of the target."""
         return self.ladder(features)
+
+
+class ShuffleLadderDecoder(LadderDecoder):
+    """A `LadderDecoder` that enlarges by sub-pixel convolutions, the last of them straight to the image.
+
+    Args:
+        specs: The skips from fine to deep, then the latent.
+        target: The image.
+        widths: Channels at stride 1, 2, 4, ...
+        fine_width: Channels between LR resolution and the image.
+        block: Makes what refines a rung.
+    """
+
+    def __init__(
+        self,
+        specs: tuple[Spec, ...],
+        target: Spec,
+        *,
+        widths: Sequence[int],
+        fine_width: int,
+        block: BlockFactory,
+    ) -> None:
+        super().__init__(
+            Ladder(
+                specs,
+                target,
+                widths=widths,
+                fine_width=fine_width,
+                upsampler=PixelShuffleUpsampler,
+                last=PixelShuffle,
+                block=block,
+            )
+        )

@@ -23,5 +23,14 @@ RungBlocks = Annotated[int, Field(ge=0, le=64, description="residual blocks at e
 FineWidth = Annotated[int, Field(ge=1, le=1024, description="channels above LR resolution")]
 """Width of a decoder between LR resolution and the image."""
 
-BodyWidth = Annotated[int, Field(ge=1, le=1024, description="channels")]
-"""Width of an encoder that keeps the map's size."""
+Channels = Annotated[int, Field(ge=1, le=1024, description="channels")]
+"""Width of a part that has one."""
+
+JudgeWidth = Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")]
+"""Width of a discriminator whose levels shrink the map."""
+
+WindowSide = Annotated[int, Field(ge=2, le=64, description="height and width of a window, in positions")]
+"""Where self-attention looks."""
+
+Reach = Annotated[int, Field(ge=0, le=255, description="positions to each side that channel attention looks at")]
+"""Where channel attention looks."""

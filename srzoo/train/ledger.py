@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from srzoo.checkpoint import write_atomically
 from srzoo.errors import TrainingError
+from srzoo.files import write_atomically
 
 CLOCKS = ("images_per_second", "data_seconds")
 """Columns that differ from one run of the same recipe to the next; all others are equal to the last digit."""

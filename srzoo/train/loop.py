@@ -16,7 +16,8 @@ from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.photos import Tell
 from srzoo.degrade import resolved_steps
-from srzoo.errors import CheckpointError, TrainingError
+from srzoo.errors import TrainingError, WriteError
+from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
 from srzoo.train.batches import stage_batches
 from srzoo.train.data import open_crops, validation_pairs
@@ -203,7 +204,7 @@ class Run:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 remove_unfinished(self.folder)
             except OSError as error:
-                raise CheckpointError(f"cannot use the folder {self.folder}: {error.strerror}") from None
+                raise WriteError(f"cannot use the folder {self.folder}: {error.strerror}") from None
         while self.progress.stage < len(self.recipe.stages):
             try:
                 self._run_stage(watch)
@@ -323,7 +324,7 @@ class Run:
                 for name, optimizer in trainer.optimizers.items():
                     groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
             if lines := [*self.photos.problems, *self.photos.unused]:
-                checkpoint.write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
+                write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
             facts = {
                 "recipe": self.recipe.hash(),
                 "guard": self._guard.to_dict(),

@@ -12,8 +12,8 @@ from torch import nn
 from srzoo.assembly import choose
 from srzoo.config import PartConfig
 from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss
-from srzoo.errors import BrokenPluginError, ConfigError, SrzooError
-from srzoo.options import construct_kwargs, one_line
+from srzoo.errors import BrokenPluginError, ConfigError
+from srzoo.options import construct
 from srzoo.train.recipe import Stage, Term
 
 
@@ -86,13 +86,8 @@ class Objective(nn.Module):
         key = f"{chosen.part.ref.qualified} {sorted(chosen.options.items())}".replace(".", "_")
         if key not in self._made:
             cls = chosen.part.ref.load()
-            try:
-                with torch.random.fork_rng(devices=[]):
-                    loss = cls(scale, **construct_kwargs(cls, chosen.options, chosen.owner))
-            except SrzooError:
-                raise
-            except Exception as error:
-                raise BrokenPluginError(f"{chosen.owner} could not be built ({one_line(error)})") from error
+            with torch.random.fork_rng(devices=[]):
+                loss = construct(cls, scale, options=chosen.options, owner=chosen.owner)
             if not isinstance(loss, ImageLoss | LatentLoss | AdversarialLoss):
                 raise BrokenPluginError(f"{chosen.owner} extends none of ImageLoss, AdversarialLoss, LatentLoss")
             self._made[key] = loss.requires_grad_(False)

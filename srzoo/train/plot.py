@@ -9,8 +9,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srzoo.checkpoint import write_atomically
 from srzoo.errors import TrainingError
+from srzoo.files import write_atomically
 from srzoo.train.ledger import read_ledger
 from srzoo.train.record import LEDGER, UNITS
 
@@ -34,7 +34,7 @@ def plot_run(folder: Path) -> Path:
 
     Raises:
         TrainingError: The folder has no ledger, or it is empty.
-        CheckpointError: The picture cannot be written.
+        WriteError: The picture cannot be written.
     """
     path = folder / LEDGER
     if not path.is_file():

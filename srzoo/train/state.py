@@ -16,8 +16,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from srzoo.checkpoint import write_atomically
 from srzoo.errors import CheckpointError
+from srzoo.files import write_atomically
 
 FORMAT = "srzoo-training"
 VERSION = 2
@@ -92,7 +92,7 @@ def save_state(
         most: Most bytes of tensors in a file, 0 for no limit; larger tensors are cut.
 
     Raises:
-        CheckpointError: The folder cannot be written to.
+        WriteError: The folder cannot be written to.
     """
     flat = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
     shards = list(_shards(flat, most))

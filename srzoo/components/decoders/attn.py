@@ -8,13 +8,11 @@ from torch import nn
 
 from srzoo.layers import (
     FineWidth,
-    Ladder,
-    LadderDecoder,
-    PixelShuffle,
-    PixelShuffleUpsampler,
     RungBlocks,
     RungWidths,
+    ShuffleLadderDecoder,
     WindowAttention,
+    WindowSide,
     lr_multiple,
     residual_blocks,
     rung_strides,
@@ -22,7 +20,7 @@ from srzoo.layers import (
 from srzoo.spec import Spec
 
 
-class AttentionDecoder(LadderDecoder):
+class AttentionDecoder(ShuffleLadderDecoder):
     """The sub-pixel decoder with self-attention in windows on one rung of its ladder.
 
     Attention stands between two runs of residual blocks, which carry what it finds across the windows' borders; its
@@ -44,7 +42,7 @@ class AttentionDecoder(LadderDecoder):
             int,
             Field(ge=1, le=64, description="stride, in LR pixels, of the rung with attention, or the next deeper one"),
         ] = 2,
-        window: Annotated[int, Field(ge=2, le=64, description="height and width of a window, in positions")] = 8,
+        window: WindowSide = 8,
         heads: Annotated[int, Field(ge=1, le=64, description="attention heads; must divide that rung's channels")] = 4,
     ) -> None:
         strides = rung_strides(specs)
@@ -60,14 +58,11 @@ class AttentionDecoder(LadderDecoder):
                 *residual_blocks(width, blocks - before),
             )
 
-        ladder = Ladder(
+        super().__init__(
             specs,
             target,
             widths=widths,
             fine_width=fine_width,
-            upsampler=PixelShuffleUpsampler,
             block=block,
-            last=PixelShuffle,
         )
-        super().__init__(ladder)
         self.multiple_of = lr_multiple([window * at], specs[-1].stride)

@@ -7,17 +7,14 @@ from torch import nn
 
 from srzoo.layers import (
     FineWidth,
-    Ladder,
-    LadderDecoder,
-    PixelShuffle,
-    PixelShuffleUpsampler,
     ResidualDenseBlock,
     RungWidths,
+    ShuffleLadderDecoder,
 )
 from srzoo.spec import Spec
 
 
-class DenseDecoder(LadderDecoder):
+class DenseDecoder(ShuffleLadderDecoder):
     """Enlarges by sub-pixel convolutions, with residual dense blocks at LR resolution and below.
 
     Source: Zhang et al., "Residual Dense Network for Image Super-Resolution", CVPR 2018; dense connections from Huang
@@ -35,15 +32,12 @@ class DenseDecoder(LadderDecoder):
         layers: Annotated[int, Field(ge=1, le=16, description="layers in a block")] = 4,
         fine_width: FineWidth = 16,
     ) -> None:
-        ladder = Ladder(
+        super().__init__(
             specs,
             target,
             widths=widths,
             fine_width=fine_width,
-            upsampler=PixelShuffleUpsampler,
-            last=PixelShuffle,
             block=lambda width, stride: nn.Sequential(
                 *(ResidualDenseBlock(width, growth, layers) for _ in range(blocks))
             ),
         )
-        super().__init__(ladder)

@@ -4,17 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from srzoo.layers import (
     FineWidth,
-    Ladder,
-    LadderDecoder,
-    PixelShuffle,
-    PixelShuffleUpsampler,
+    Reach,
     RungBlocks,
     RungWidths,
+    ShuffleLadderDecoder,
     conv3x3,
+    local_means,
     scale_weights,
 )
 from srzoo.spec import Spec
@@ -35,11 +33,10 @@ class _ChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         detail = self.body(x)
-        means = F.avg_pool2d(detail, 2 * self._reach + 1, 1, self._reach, count_include_pad=False)
-        return x + detail * self.weigh(means)
+        return x + detail * self.weigh(local_means(detail, self._reach))
 
 
-class RCANDecoder(LadderDecoder):
+class RCANDecoder(ShuffleLadderDecoder):
     """Enlarges by sub-pixel convolutions, with residual channel attention blocks at LR resolution and below.
 
     Source: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", ECCV 2018, with
@@ -55,19 +52,14 @@ class RCANDecoder(LadderDecoder):
         blocks: RungBlocks = 2,
         fine_width: FineWidth = 16,
         reduction: Annotated[int, Field(ge=1, le=64, description="how much narrower the attention is")] = 8,
-        reach: Annotated[
-            int, Field(ge=0, le=255, description="positions to each side that channel attention looks at")
-        ] = 4,
+        reach: Reach = 4,
     ) -> None:
-        ladder = Ladder(
+        super().__init__(
             specs,
             target,
             widths=widths,
             fine_width=fine_width,
-            upsampler=PixelShuffleUpsampler,
-            last=PixelShuffle,
             block=lambda width, stride: nn.Sequential(
                 *(_ChannelAttentionBlock(width, reduction, reach) for _ in range(blocks))
             ),
         )
-        super().__init__(ladder)

@@ -2,18 +2,15 @@
 
 from srzoo.layers import (
     FineWidth,
-    Ladder,
-    LadderDecoder,
-    PixelShuffle,
-    PixelShuffleUpsampler,
     RungBlocks,
     RungWidths,
+    ShuffleLadderDecoder,
     residual_blocks,
 )
 from srzoo.spec import Spec
 
 
-class ShuffleDecoder(LadderDecoder):
+class ShuffleDecoder(ShuffleLadderDecoder):
     """Enlarges by sub-pixel convolutions, with residual blocks at LR resolution and below.
 
     Source: Shi et al., CVPR 2016 (sub-pixel convolution); Lim et al., CVPRW 2017 (blocks).
@@ -28,13 +25,10 @@ class ShuffleDecoder(LadderDecoder):
         blocks: RungBlocks = 2,
         fine_width: FineWidth = 16,
     ) -> None:
-        ladder = Ladder(
+        super().__init__(
             specs,
             target,
             widths=widths,
             fine_width=fine_width,
-            upsampler=PixelShuffleUpsampler,
-            last=PixelShuffle,
             block=lambda width, stride: residual_blocks(width, blocks),
         )
-        super().__init__(ladder)

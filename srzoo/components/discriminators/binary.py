@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import Discriminator
-from srzoo.layers import conv3x3
+from srzoo.layers import JudgeWidth, conv3x3
 from srzoo.spec import Spec
 
 
@@ -21,7 +21,7 @@ class BinaryDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")] = 32,
+        width: JudgeWidth = 32,
         levels: Annotated[int, Field(ge=1, le=6, description="levels; each halves the map")] = 4,
         norm: Annotated[bool, Field(description="batch normalisation behind all but the first convolution")] = False,
     ) -> None:

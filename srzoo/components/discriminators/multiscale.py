@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Discriminator
-from srzoo.layers import patch_judge
+from srzoo.layers import JudgeWidth, patch_judge
 from srzoo.spec import Spec
 
 
@@ -21,7 +21,7 @@ class MultiScaleDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")] = 32,
+        width: JudgeWidth = 32,
         levels: Annotated[int, Field(ge=1, le=5, description="strided levels of each judge")] = 2,
         scales: Annotated[int, Field(ge=1, le=5, description="judges; each sees half the size of the one before")] = 2,
     ) -> None:

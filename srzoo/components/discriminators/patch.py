@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import Discriminator
-from srzoo.layers import patch_judge
+from srzoo.layers import JudgeWidth, patch_judge
 from srzoo.spec import Spec
 
 
@@ -21,7 +21,7 @@ class PatchDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")] = 32,
+        width: JudgeWidth = 32,
         levels: Annotated[int, Field(ge=1, le=5, description="strided levels; 3 judges patches of 70 pixels")] = 3,
     ) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from srzoo.contracts import Discriminator
+from srzoo.layers import JudgeWidth
 from srzoo.spec import Spec
 
 _BLUR = 4
@@ -32,7 +33,7 @@ class UNetDiscriminator(Discriminator):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="channels of the first level; doubled by each")] = 16,
+        width: JudgeWidth = 16,
         levels: Annotated[int, Field(ge=1, le=5, description="levels; each halves the map")] = 3,
         spectral: Annotated[bool, Field(description="spectral normalisation of all but the outer convolutions")] = True,
         detail: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.layers import BodyEncoder, BodyWidth, scale_weights
+from srzoo.layers import BodyEncoder, Channels, scale_weights
 from srzoo.spec import Spec
 
 
@@ -45,7 +45,7 @@ class BlueprintEncoder(BodyEncoder):
         self,
         spec: Spec,
         *,
-        width: BodyWidth = 64,
+        width: Channels = 64,
         blocks: Annotated[int, Field(ge=1, le=128, description="residual blocks")] = 16,
     ) -> None:
         super().__init__(spec, width, (_BlueprintBlock(width) for _ in range(blocks)))

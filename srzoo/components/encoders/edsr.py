@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from srzoo.layers import BodyEncoder, BodyWidth, residual_blocks
+from srzoo.layers import BodyEncoder, Channels, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -19,7 +19,7 @@ class EDSREncoder(BodyEncoder):
         self,
         spec: Spec,
         *,
-        width: BodyWidth = 64,
+        width: Channels = 64,
         blocks: Annotated[int, Field(ge=1, le=128, description="residual blocks")] = 16,
     ) -> None:
         super().__init__(spec, width, residual_blocks(width, blocks))

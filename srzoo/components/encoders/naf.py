@@ -5,9 +5,8 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from srzoo.layers import BodyEncoder, BodyWidth
+from srzoo.layers import BodyEncoder, Channels, Reach, local_means
 from srzoo.spec import Spec
 
 
@@ -35,8 +34,7 @@ class _LocalChannelAttention(nn.Module):
         self.weigh = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        means = F.avg_pool2d(x, 2 * self._reach + 1, stride=1, padding=self._reach, count_include_pad=False)
-        return x * self.weigh(means)
+        return x * self.weigh(local_means(x, self._reach))
 
 
 class _NAFBlock(nn.Module):
@@ -80,10 +78,8 @@ class NAFEncoder(BodyEncoder):
         self,
         spec: Spec,
         *,
-        width: BodyWidth = 48,
+        width: Channels = 48,
         blocks: Annotated[int, Field(ge=1, le=128, description="blocks")] = 12,
-        reach: Annotated[
-            int, Field(ge=0, le=255, description="positions to each side that channel attention looks at")
-        ] = 4,
+        reach: Reach = 4,
     ) -> None:
         super().__init__(spec, width, (_NAFBlock(width, reach) for _ in range(blocks)))

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.layers import BodyEncoder, BodyWidth, ResidualDenseBlock
+from srzoo.layers import BodyEncoder, Channels, ResidualDenseBlock
 from srzoo.spec import Spec
 
 
@@ -31,7 +31,7 @@ class RRDBEncoder(BodyEncoder):
         self,
         spec: Spec,
         *,
-        width: BodyWidth = 64,
+        width: Channels = 64,
         blocks: Annotated[int, Field(ge=1, le=64, description="residual-in-residual dense blocks")] = 4,
         growth: Annotated[int, Field(ge=1, le=512, description="channels that each layer of a dense block adds")] = 32,
     ) -> None:

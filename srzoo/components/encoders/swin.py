@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.layers import BodyEncoder, BodyWidth, WindowAttention, conv3x3, scale_weights
+from srzoo.layers import BodyEncoder, Channels, WindowAttention, WindowSide, conv3x3, scale_weights
 from srzoo.spec import Spec
 
 
@@ -34,10 +34,10 @@ class SwinEncoder(BodyEncoder):
         self,
         spec: Spec,
         *,
-        width: BodyWidth = 60,
+        width: Channels = 60,
         groups: Annotated[int, Field(ge=1, le=16, description="residual groups")] = 2,
         depth: Annotated[int, Field(ge=1, le=16, description="attention layers in a group")] = 4,
-        window: Annotated[int, Field(ge=2, le=64, description="height and width of a window, in positions")] = 8,
+        window: WindowSide = 8,
         heads: Annotated[int, Field(ge=1, le=64, description="attention heads; must divide the width")] = 6,
     ) -> None:
         super().__init__(spec, width, (_ResidualGroup(width, depth, window, heads) for _ in range(groups)))

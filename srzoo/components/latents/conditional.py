@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Gaussian, Latent, LatentOutput
-from srzoo.layers import Downsampler, block_detail, block_of, conv3x3, residual_blocks, sample, split_gaussian
+from srzoo.contracts import Latent, LatentOutput
+from srzoo.layers import Downsampler, block_detail, block_of, conv3x3, residual_blocks, sample, shifted, split_gaussian
 from srzoo.spec import Spec
 
 
@@ -52,6 +52,5 @@ class ConditionalLatent(Latent):
         if hr is None:
             return LatentOutput(features + self.expand(sample(prior, noise)), (prior,))
         detail = self.posterior_detail(block_detail(hr, self._block))
-        shift = split_gaussian(self.posterior(torch.cat([features, detail], dim=1)))
-        posterior = Gaussian(prior.mean + shift.mean, shift.log_variance)
+        posterior = shifted(prior, self.posterior(torch.cat([features, detail], dim=1)))
         return LatentOutput(features + self.expand(sample(posterior, noise)), (prior,), (posterior,))

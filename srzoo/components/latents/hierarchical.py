@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.contracts import Gaussian, Latent, LatentOutput
+from srzoo.contracts import Latent, LatentOutput
 from srzoo.layers import (
     Downsampler,
     PixelShuffleUpsampler,
@@ -16,6 +16,7 @@ from srzoo.layers import (
     conv3x3,
     residual_blocks,
     sample,
+    shifted,
     split_gaussian,
 )
 from srzoo.spec import Spec
@@ -72,12 +73,12 @@ class HierarchicalLatent(Latent):
         coarse = coarse_prior
         if detail is not None:
             seen = torch.cat([small, self.posterior_shrink(detail)], dim=1)
-            coarse = _shifted(coarse_prior, self.posterior_coarse(seen))
+            coarse = shifted(coarse_prior, self.posterior_coarse(seen))
         informed = features + self.enlarge(sample(coarse, noise[:1]))
         fine_prior = split_gaussian(self.fine_prior(informed))
         fine = fine_prior
         if detail is not None:
-            fine = _shifted(fine_prior, self.posterior_fine(torch.cat([informed, detail], dim=1)))
+            fine = shifted(fine_prior, self.posterior_fine(torch.cat([informed, detail], dim=1)))
         z = informed + self.expand(sample(fine, noise[1:]))
         return LatentOutput(z, (coarse_prior, fine_prior), () if hr is None else (coarse, fine))
 
@@ -85,8 +86,3 @@ class HierarchicalLatent(Latent):
 def _statistics(channels_in: int, width: int, channels: int) -> nn.Sequential:
     """Network for the mean and log-variance of ``channels`` variables."""
     return nn.Sequential(conv3x3(channels_in, width), *residual_blocks(width, 1), conv3x3(width, 2 * channels))
-
-
-def _shifted(prior: Gaussian, statistics: Tensor) -> Gaussian:
-    shift = split_gaussian(statistics)
-    return Gaussian(prior.mean + shift.mean, shift.log_variance)

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import PreEncoder
-from srzoo.layers import conv3x3, scale_weights
+from srzoo.layers import Channels, conv3x3, scale_weights
 from srzoo.spec import Spec
 
 
@@ -25,7 +25,7 @@ class DenoisePreEncoder(PreEncoder):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=1024, description="channels")] = 48,
+        width: Channels = 48,
         depth: Annotated[int, Field(ge=2, le=64, description="convolutions of the estimate")] = 5,
     ) -> None:
         super().__init__()

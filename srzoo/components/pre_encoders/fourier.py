@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import PreEncoder
-from srzoo.layers import conv3x3
+from srzoo.layers import Channels, conv3x3
 from srzoo.spec import Spec
 
 
@@ -28,7 +28,7 @@ class FourierPreEncoder(PreEncoder):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=1024, description="channels")] = 48,
+        width: Channels = 48,
         octaves: Annotated[int, Field(ge=1, le=8, description="frequencies; each is twice the one before")] = 3,
     ) -> None:
         super().__init__()

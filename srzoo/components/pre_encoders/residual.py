@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from srzoo.contracts import PreEncoder
-from srzoo.layers import conv3x3, residual_blocks
+from srzoo.layers import Channels, conv3x3, residual_blocks
 from srzoo.spec import Spec
 
 
@@ -20,7 +20,7 @@ class ResidualPreEncoder(PreEncoder):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=1024, description="channels")] = 48,
+        width: Channels = 48,
         blocks: Annotated[int, Field(ge=0, le=64, description="residual blocks")] = 4,
     ) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import PreEncoder
-from srzoo.layers import conv3x3
+from srzoo.layers import Channels, conv3x3
 from srzoo.spec import Spec
 
 
@@ -23,7 +23,7 @@ class UnshufflePreEncoder(PreEncoder):
         self,
         spec: Spec,
         *,
-        width: Annotated[int, Field(ge=1, le=1024, description="channels")] = 48,
+        width: Channels = 48,
         factor: Annotated[int, Field(ge=1, le=8, description="side of the squares, in pixels")] = 2,
     ) -> None:
         super().__init__()

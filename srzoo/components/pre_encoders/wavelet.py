@@ -1,12 +1,9 @@
 """Wavelet bands of the LR image."""
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import PreEncoder
-from srzoo.layers import conv3x3, haar
+from srzoo.layers import Channels, conv3x3, haar
 from srzoo.spec import Spec
 
 
@@ -18,7 +15,7 @@ class WaveletPreEncoder(PreEncoder):
 
     multiple_of = 2
 
-    def __init__(self, spec: Spec, *, width: Annotated[int, Field(ge=1, le=1024, description="channels")] = 48) -> None:
+    def __init__(self, spec: Spec, *, width: Channels = 48) -> None:
         super().__init__()
         self.mix = conv3x3(4 * spec.channels, width)
         self.out_spec = Spec(width, spec.stride * 2)

@@ -1,0 +1,41 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from srzoo.scale import Scale, exact_scale
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+def scale_option(text: str) -> Callable[[AnyFunction], AnyFunction]:
+    """Give a command ``--scale``, which takes 4, 2.5 or 5/2, with a text for its help."""
+    return click.option("--scale", metavar="S", callback=_read, help=text)
+
+
+def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> Scale | None:
+    try:
+        return None if value is None else exact_scale(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def data_option(function: AnyFunction) -> AnyFunction:
+    """Give a command ``--data``: what a model is measured on."""
+    text = "Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]"
+    return click.option("--data", metavar="DATA", help=text)(function)
+
+
+def device_option(function: AnyFunction) -> AnyFunction:
+    """Give a command ``--device``, which `srzoo.zoo.usable_device` reads."""
+    text = "Where to compute: auto, cpu, cuda, cuda:1, mps."
+    return click.option("--device", default="auto", show_default=True, help=text)(function)
+
+
+def seed_option(text: str) -> Callable[[AnyFunction], AnyFunction]:
+    """Give a command ``--seed``, a whole number from 0, with a text for its help."""
+    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=text)

@@ -1,0 +1,44 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from srzoo.errors import WriteError
+
+
+@contextmanager
+def draft(target: Path) -> Iterator[Path]:
+    """A name beside ``target`` for a file or folder in the making.
+
+    At the end it is moved into the place of ``target``, a file in one move; where it does not come to that, it is
+    removed. What a process that was killed left behind has a name that begins with a dot and ends in ``.part``.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name in its folder, then rename it.
+
+    Raises:
+        WriteError: The folder is missing, not writable, or full.
+    """
+    try:
+        with draft(path) as temporary, temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
