@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,7 +22,7 @@ from typing import Any
 
 import click
 import numpy as np
-from train_zoo import ABLATIONS, branch_off
+from train_zoo import ABLATIONS, branch_off, command
 from unseen import Distances
 
 import srzoo
@@ -113,10 +112,9 @@ def work(recipe: str, seed: int, data: Path, runs: Path) -> str:
     folder, chosen = runs / f"{recipe}-{seed}", load_recipe(recipe, {"seed": seed})
     folder.mkdir(parents=True, exist_ok=True)
     start_where_shared(chosen, folder, runs / f"{GROUND}-{seed}")
-    line = [sys.executable, "-m", "srzoo", "train", recipe, "--data", str(data), "--output", str(folder)]
     began = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
-        done = subprocess.run([*line, "--resume", "--threads", "1", "--set", f"seed={seed}"], stdout=log, stderr=log)
+        done = subprocess.run(command(recipe, data, folder, changes=[f"seed={seed}"]), stdout=log, stderr=log)
     if done.returncode:
         return f"{recipe} {seed} failed: see {folder / 'log.txt'}"
     found = {

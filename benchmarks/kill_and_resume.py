@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import click
+from train_zoo import command
 
 from srzoo.train.ledger import CLOCKS, read_ledger
 from srzoo.train.record import LEDGER, UNITS
@@ -28,12 +28,6 @@ CHANGES = (
     "model.pre_encoder.blocks=1", 'data.train=["train/T91"]',
 )  # fmt: skip
 """The recipe `compact` made small enough to be started dozens of times."""
-
-
-def command(data: Path, folder: Path) -> list[str]:
-    """A run, or what is left of it."""
-    line = [sys.executable, "-m", "srzoo", "train", "compact", "--data", str(data), "--output", str(folder)]
-    return [*line, "--resume", "--threads", "1", *(word for change in CHANGES for word in ("--set", change))]
 
 
 def unfinished(folder: Path) -> set[Path]:
@@ -79,17 +73,19 @@ def main(data: Path, kills: int, longest: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as base:
         whole = Path(base, "whole")
         began = time.monotonic()
-        subprocess.run(command(data, whole), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command("compact", data, whole, changes=CHANGES), check=True, stdout=subprocess.DEVNULL)
         click.echo(f"undisturbed: {time.monotonic() - began:.0f} s")
         done = writing = runs = 0
         while done < kills:
             parts = Path(base, f"parts-{runs}")
-            while done < kills and disturb(command(data, parts), parts, longest, done % 2 == 1, chance):
+            while done < kills and disturb(
+                command("compact", data, parts, changes=CHANGES), parts, longest, done % 2 == 1, chance
+            ):
                 writing += done % 2
                 done += 1
                 rows = len(read_ledger(parts / LEDGER)) if (parts / LEDGER).is_file() else 0
                 click.echo(f"kill {done}{'' if done % 2 else ' in writing'}: {rows} rows in the ledger")
-            subprocess.run(command(data, parts), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(command("compact", data, parts, changes=CHANGES), check=True, stdout=subprocess.DEVNULL)
             runs += 1
             if found := differing(whole, parts):
                 raise click.ClickException(f"run {runs} differs in {', '.join(found)}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +72,10 @@ def branch_off(recipe: Recipe, folder: Path, parent: Recipe, parent_folder: Path
     save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights})
 
 
-def command(recipe: str, data: Path, runs: Path, threads: int) -> list[str]:
-    """How one recipe is trained."""
-    line = [sys.executable, "-m", "srzoo", "train", recipe, "--data", str(data), "--output", str(runs / recipe)]
-    return [*line, "--resume", "--threads", str(threads)]
+def command(recipe: str, data: Path, folder: Path, threads: int = 1, changes: Iterable[str] = ()) -> list[str]:
+    """How a recipe is trained in a folder of its own, or gone on with."""
+    line = [sys.executable, "-m", "srzoo", "train", recipe, "--data", str(data), "--output", str(folder)]
+    return [*line, "--resume", "--threads", str(threads), *(word for change in changes for word in ("--set", change))]
 
 
 def ready(shipped: Shipped, runs: Path) -> bool:
@@ -106,7 +107,7 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
                 branch_off(load_recipe(found.recipe), folder, load_recipe(found.parent), runs / found.parent)
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / "log.txt").open("ab") as log:
-                line = command(found.recipe, data, runs, threads)
+                line = command(found.recipe, data, folder, threads)
                 running[found.recipe] = subprocess.Popen(line, stdout=log, stderr=log)
             click.echo(f"started {found.recipe}")
         for name in [name for name, process in running.items() if process.poll() is not None]:

@@ -159,7 +159,9 @@ class Registry:
         """Variants of a family, read from the generated file beside its module; nothing is imported.
 
         The file of a part in ``timm_backbone.py`` is ``timm_backbone.catalogue.json``: a JSON list of objects,
-        each with ``variant`` and whatever else helps to choose, such as ``params`` and ``strides``.
+        each with ``variant`` and whatever else helps to choose, such as ``params`` and ``strides``. A part with the
+        variants of another has an object in its place, ``{"of": FILE, "without": NAME}``: those in that file, beside
+        it, for which nothing is called NAME.
 
         Returns:
             One dictionary per variant; empty if the part is no family or ships no catalogue.
@@ -173,9 +175,12 @@ class Registry:
             return []
         try:
             entries = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            if isinstance(entries, dict):
+                others = json.loads((file.parent / entries["of"]).read_text(encoding="utf-8"))
+                entries = [entry for entry in others if not entry.get(entries["without"])]
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise BrokenPluginError(
-                f"the catalogue of {ref.qualified} is not JSON ({one_line(error)}): generate {file} again"
+                f"the catalogue of {ref.qualified} cannot be read ({one_line(error)}): generate {file} again"
             ) from error
         if not isinstance(entries, list) or not all(
             isinstance(entry, dict) and "variant" in entry for entry in entries

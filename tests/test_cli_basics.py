@@ -179,6 +179,8 @@ def test_list_shows_parts_presets_and_recipes() -> None:
 def test_list_browses_a_catalogue() -> None:
     rows = json.loads(run("list", "--family", "timm", "--filter", "convnext_t*", "--json").stdout)
     assert rows and all(row["name"].startswith("timm/convnext_t") and row["kind"] == "encoder" for row in rows)
+    judges = json.loads(run("list", "discriminators", "--family", "feature", "--json").stdout)
+    assert "feature/convnext_tiny" in {row["name"] for row in judges} and not any(row["fixed_size"] for row in judges)
     assert run("list", "encoders", "--family", "timm").stdout.startswith("kind")
 
 

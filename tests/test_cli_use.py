@@ -205,18 +205,20 @@ def test_bench_fails_only_if_everything_does(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("settings", "encoder"),
+    ("settings", "part"),
     [
         (["encoder=resnet", "encoder.blocks=2"], {"name": "srzoo:resnet", "blocks": 2}),
         (["encoder.blocks=3"], {"name": "srzoo:strided", "blocks": 3}),
+        (["pre-encoder=conv", "pre-encoder.norm=none"], {"name": "srzoo:conv", "norm": "none"}),
     ],
 )
-def test_settings_of_a_part_add_up(settings: list[str], encoder: dict[str, object], tmp_path: Path) -> None:
+def test_settings_of_a_part_add_up(settings: list[str], part: dict[str, object], tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     done = run("build", *(word for text in settings for word in ("--set", text)), "-o", out)
     assert done.exit_code == 0, done.output
-    built = json.loads(run("show", out, "--json").stdout)["config"]["encoder"]
-    assert encoder.items() <= built.items()
+    kind = settings[0].partition("=")[0].partition(".")[0].replace("-", "_")
+    built = json.loads(run("show", out, "--json").stdout)["config"][kind]
+    assert part.items() <= built.items()
 
 
 def test_an_option_of_what_has_none_is_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import Field
 
 from srzoo.errors import BrokenPluginError, OptionError
-from srzoo.options import Option, construct_kwargs, describe, parse_assignment, resolve
+from srzoo.options import Option, construct, construct_kwargs, describe, parse_assignment, resolve
 
 
 class Example:
@@ -187,6 +187,16 @@ def test_parse_assignment(text: str, path: tuple[str, ...], value: Any) -> None:
 def test_parse_assignment_refuses_what_assigns_nothing(text: str) -> None:
     with pytest.raises(OptionError, match="write path=value"):
         parse_assignment(text)
+
+
+def test_a_constructor_that_fails_or_ends_the_process_is_named() -> None:
+    class Unlucky:
+        def __init__(self, scale: int, *, how: Annotated[str, Field(description="How.")] = "exit") -> None:
+            sys.exit(3) if how == "exit" else [][0]
+
+    for how, says in (("exit", "SystemExit: 3"), ("index", "IndexError: list index")):
+        with pytest.raises(BrokenPluginError, match=rf"loss unlucky could not be built from \(4\): {says}"):
+            construct(Unlucky, 4, options={"how": how}, owner="loss unlucky")
 
 
 def test_importing_options_does_not_import_pydantic() -> None:

@@ -245,7 +245,17 @@ def test_a_catalogue_lies_beside_the_module_and_is_read_without_import(install: 
     entries = [{"variant": "a", "params": 3, "strides": [2, 4]}, {"variant": "b"}]
     file.write_text(json.dumps(entries))
     assert registry.catalogue(ref) == entries
-    for wrong in ('{"a": 1}', "[{}]", "[", "[3]"):
+    file.with_name("others.json").write_text(json.dumps([*entries, {"variant": "c", "strides": [8]}]))
+    file.write_text(json.dumps({"of": "others.json", "without": "params"}))
+    assert [entry["variant"] for entry in registry.catalogue(ref)] == ["b", "c"]
+    for wrong in (
+        '{"a": 1}',
+        '{"of": "nowhere.json", "without": "a"}',
+        '{"of": 3, "without": "a"}',
+        "[{}]",
+        "[",
+        "[3]",
+    ):
         file.write_text(wrong)
         with pytest.raises(BrokenPluginError, match="catalogue of srzoo-cat:cat"):
             registry.catalogue(ref)
