@@ -53,6 +53,11 @@ class Model(nn.Module):
         return False
 
     @property
+    def draws_samples(self) -> bool:
+        """Whether a temperature above 0 changes what it makes."""
+        return False
+
+    @property
     def device(self) -> torch.device | None:
         """Where it computes; None where it has nothing of its own and computes where the image is."""
         first = next(chain(self.parameters(), self.buffers()), None)
@@ -188,6 +193,11 @@ class SRModel(Model):
         self.multiple = multiple
         self.tile_multiple = multiple
         self.tile_halo = max(self.tile_halo, 16 * int(latent.out_spec.stride))
+
+    @property
+    def draws_samples(self) -> bool:
+        """See `Model.draws_samples`."""
+        return bool(self.noise_specs)
 
     @property
     def noise_specs(self) -> tuple[Spec, ...]:

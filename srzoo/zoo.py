@@ -33,6 +33,12 @@ def plain_upscalers() -> list[str]:
     return [ref.name for ref in REGISTRY.parts("upscaler") if ref.distribution == OWN]
 
 
+def reference(scale: Scale | None = None) -> str:
+    """Name of the model to take where none is named: the reference, or that of its scale where one ships."""
+    name = f"reference-x{scale}"
+    return name if name in shipped() else "reference"
+
+
 def load(
     name_or_path: str | os.PathLike[str],
     scale: Scale | float | str | None = None,
@@ -63,7 +69,7 @@ def load(
         return load_model(file, device=place, scale=wanted)
     except FixedScaleError:
         found = read_header(file)["config"]["scale"]
-        raise UsageError(f"{text} enlarges x{found}, not x{wanted}: {_scales()}") from None
+        raise UsageError(f"{text} enlarges x{found}, not x{wanted}: {_who_enlarges(wanted)}") from None
 
 
 def find_file(text: str) -> Path | None:
@@ -111,11 +117,13 @@ def _is_upscaler(text: str) -> bool:
     return family in known or (":" in family and not Path(text).exists() and not text.endswith(SUFFIX))
 
 
-def _scales() -> str:
-    own = sorted({int(read_header(file)["config"]["scale"]) for file in shipped().values()})
+def _who_enlarges(wanted: Scale | None) -> str:
+    scales = {name: read_header(file)["config"]["scale"] for name, file in shipped().items()}
+    there = ", ".join(name for name, scale in scales.items() if scale == wanted)
+    own = ", ".join(f"x{scale}" for scale in sorted(set(scales.values())))
     plain = ", ".join(plain_upscalers())
-    there = f"shipped models enlarge {', '.join(f'x{scale}' for scale in own)}; " if own else ""
-    return f"{there}{plain} take any scale, and so do models with a decoder for it, such as implicit"
+    shipped_ones = f"{there} {'does' if ',' not in there else 'do'}; " if there else f"shipped models enlarge {own}; "
+    return f"{shipped_ones}{plain} take any scale, and so do models with a decoder for it, such as implicit"
 
 
 def _not_found(text: str) -> UsageError:

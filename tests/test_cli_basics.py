@@ -13,8 +13,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from srzoo import zoo
 from srzoo.cli import main
-from srzoo.cli.catalogue import FOLDERS, files
+from srzoo.cli.catalogue import files
 from srzoo.cli.output import cell_text, print_json, print_table
 from srzoo.cli.program import COMMANDS, _take_debug
 from srzoo.errors import DataError, UsageError
@@ -81,7 +82,7 @@ def test_no_command_shows_the_help() -> None:
         (["list", "encoders", "--family", "nothing"], "error: there is no encoder 'nothing'"),
         (["show"], "see: srzoo show --help"),
         (["show", "bicubic"], "srzoo show upscaler bicubic"),
-        (["show", "model.bin"], "error: 'model.bin' is no *.safetensors file: write srzoo show KIND NAME"),
+        (["show", "model.bin"], "error: there is no model 'model.bin': write a model of srzoo list models"),
         (["show", "upscaler", "bicubik"], "(did you mean 'bicubic'?)"),
         (["show", "upscaler", "bicubic/x"], "has no variants"),
         (["show", "preset", "nothing"], "'nothing'"),
@@ -176,6 +177,25 @@ def test_list_shows_parts_presets_and_recipes() -> None:
     assert (nothing.exit_code, nothing.stdout) == (0, "") and nothing.stderr.startswith("warning: nothing found")
 
 
+def test_trained_models_are_listed_with_what_they_reach() -> None:
+    rows = {row["name"]: row["summary"] for row in json.loads(run("list", "models", "--json").stdout)}
+    assert set(rows) == set(zoo.shipped())
+    assert rows["reference-x2"].startswith("x2, ") and " dB on Set5, fidelity: " in rows["reference-x2"]
+    assert run("show", "model", "reference").stdout == run("show", "reference").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seed-narrow", "srzoo show preset seed-narrow or srzoo show recipe seed-narrow"),
+        ("refrence", "there is no model 'refrence' (did you mean 'reference'?)"),
+    ],
+)
+def test_what_cannot_be_shown_is_answered_with_what_can(text: str, says: str) -> None:
+    refused = run("show", text)
+    assert refused.exit_code == 2 and says in refused.stderr
+
+
 def test_list_browses_a_catalogue() -> None:
     rows = json.loads(run("list", "--family", "timm", "--filter", "convnext_t*", "--json").stdout)
     assert rows and all(row["name"].startswith("timm/convnext_t") and row["kind"] == "encoder" for row in rows)
@@ -195,7 +215,7 @@ def test_show_explains_a_part() -> None:
         assert shown["options"][0]["name"] in run("show", kind, name).stdout
 
 
-@pytest.mark.parametrize(("what", "name"), [(what, name) for what in FOLDERS for name in files(what)])
+@pytest.mark.parametrize(("what", "name"), [(what, name) for what in ("preset", "recipe") for name in files(what)])
 def test_show_prints_presets_and_recipes_as_toml(what: str, name: str) -> None:
     text = run("show", what, name).stdout
     assert tomllib.loads(text) == json.loads(run("show", f"{what}s", name, "--json").stdout)["content"]

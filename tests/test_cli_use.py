@@ -64,11 +64,39 @@ def test_a_photo_is_enlarged_by_the_program(folder: Path, tiny: str, tmp_path: P
         "upscale", folder / "a.png", tmp_path / "out.png", "--model", tiny, "--temperature", 0.5, "--device", "cpu"
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith(f"warning: {tiny} is untrained") and not done.stdout
+    assert done.stderr.startswith(f"warning: {tiny} is untrained")
+    assert done.stdout == f"wrote {tmp_path / 'out.png'}: 320x256, by {tiny}, x4\n"
     assert read_image(tmp_path / "out.png").pixels.shape == (256, 320, 3)
     failed = run("upscale", folder / "a.png", tmp_path / "out2.png", "--model", "bicubik")
     assert failed.exit_code == 2
     assert failed.stderr.startswith("error: there is no model 'bicubik' (did you mean 'bicubic'?)")
+
+
+@pytest.mark.parametrize(("scale", "model"), [(2, "reference-x2"), (3, "reference-x3"), (4, "reference")])
+def test_the_reference_of_a_scale_is_taken_where_no_model_is_named(
+    scale: int, model: str, folder: Path, tmp_path: Path
+) -> None:
+    done = run("upscale", folder, tmp_path / "out", "--scale", scale, "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"wrote 2 of 2 images to {tmp_path / 'out'}, by {model}, x{scale}\n"
+    assert read_image(tmp_path / "out" / "b.png").pixels.shape == (64 * scale, 80 * scale, 3)
+
+
+def test_who_enlarges_by_another_scale_is_named(folder: Path, tmp_path: Path) -> None:
+    refused = run("upscale", folder / "a.png", tmp_path / "out.png", "--model", "reference", "--scale", 2)
+    assert refused.exit_code == 2 and "reference enlarges x4, not x2: reference-x2 does; bicubic" in refused.stderr
+
+
+def test_noise_for_what_draws_no_samples_is_remarked_upon(folder: Path, tmp_path: Path) -> None:
+    done = run("upscale", folder / "a.png", tmp_path / "out.png", "--model", "bicubic", "--temperature", 1)
+    assert done.exit_code == 0 and "warning: bicubic draws no samples: --temperature changes nothing" in done.stderr
+
+
+def test_where_lr_comes_from_is_said(folder: Path, tmp_path: Path) -> None:
+    assert "LR made of HR" in run("eval", "bicubic", "--data", folder).stdout
+    prepared = tmp_path / "pairs"
+    assert run("data", "prepare", folder, "-o", prepared, "--scale", 4).exit_code == 0
+    assert "LR as stored beside HR" in run("eval", "bicubic", "--data", prepared).stdout
 
 
 def test_alpha_profile_and_exif_are_kept(photos: list[np.ndarray], tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_bicubic_on_the_sample_photos(
     scale: int, fingerprint: str, psnr_y: float, ssim_y: float, lr_psnr: float
 ) -> None:
     evaluation = evaluate(Bicubic(scale), sample_pairs(scale))
-    assert evaluation.data == {"fingerprint": fingerprint, "images": 5, "scale": scale}
+    assert evaluation.data == {"fingerprint": fingerprint, "images": 5, "scale": scale, "lr": "made"}
     mean = evaluation.mean
     assert [mean[key] for key in ("psnr_y", "ssim_y", "lr_psnr")] == pytest.approx([psnr_y, ssim_y, lr_psnr], abs=2e-6)
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from training import RECIPE, numbers, train
 
-from srzoo.checkpoint import load_model, read_header
+from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.train.batches import batch_noise, shared_indices
 from srzoo.train.loop import Run
 from srzoo.train.muon import Muon, orthogonalize
@@ -114,11 +114,13 @@ def test_a_run_that_started_elsewhere_goes_on_without_what_it_started_from(
     recipe: Path, photos: Path, tmp_path: Path
 ) -> None:
     assert train(recipe, photos, tmp_path / "one").returncode == 0
-    start = (tmp_path / "one" / "fidelity.safetensors").rename(tmp_path / "start.safetensors")
+    start, model = tmp_path / "start.safetensors", load_model(tmp_path / "one" / "fidelity.safetensors")
+    save_model(model, start, training_parts=True, extra={"licence": "for research"})
     assert train(recipe, photos, tmp_path / "two", "--from", start).returncode == 0
     start.unlink()
     done = train(recipe, photos, tmp_path / "two", "--from", start, "--resume")
     assert done.returncode == 0 and "started from" not in done.stderr
+    assert read_header(tmp_path / "two" / "fidelity.safetensors")["licence"] == "for research"
     refused = train(recipe, photos, tmp_path / "two", "--resume")
     assert refused.returncode == 1 and "--from" in refused.stderr
 

@@ -52,7 +52,7 @@ def bench(
     \b
     Examples:
       srzoo bench
-      srzoo bench reference bicubic my-model.safetensors --data Set5
+      srzoo bench reference bicubic my-model.safetensors --data set5
       srzoo bench --results results --plot quality.svg
       srzoo bench bicubic lanczos --scale 2 --json
     """

@@ -46,16 +46,20 @@ def overrides(
 
 @click.command()
 @click.argument("preset", default="reference")
-@click.option("--pre-encoder", metavar="NAME", help="First features of the LR image.")
-@click.option("--encoder", metavar="NAME", help="Features from fine to deep.")
-@click.option("--latent", metavar="NAME", help="Bottleneck on the deepest features.")
-@click.option("--decoder", metavar="NAME", help="From features to the image.")
-@click.option("--discriminator", metavar="NAME", help="What judges images in training.")
-@click.option("--base", metavar="NAME", help="Upscaler that the network adds to, or none.")
+@click.option("--pre-encoder", metavar="NAME", help="First features of the LR image: srzoo list pre_encoders.")
+@click.option("--encoder", metavar="NAME", help="Features from fine to deep: srzoo list encoders.")
+@click.option("--latent", metavar="NAME", help="Latent variable on the deepest features: srzoo list latents.")
+@click.option("--decoder", metavar="NAME", help="From features to the image: srzoo list decoders.")
+@click.option("--discriminator", metavar="NAME", help="What judges images in training: srzoo list discriminators.")
+@click.option("--base", metavar="NAME", help="Upscaler that the network adds to, such as bicubic, or none.")
 @scale_option("Enlargement factor, such as 4, or 2.5 with a decoder for any scale.")
 @click.option("--skips/--no-skips", default=None, help="Whether the decoder sees the encoder's maps.")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="PART.OPTION=VALUE", help="An option of a part; repeatable."
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="PART.OPTION=VALUE",
+    help="An option of a part, such as decoder.blocks=4; srzoo show decoder NAME lists them. Repeatable.",
 )
 @seed_option("Seed of the initial weights.")
 @click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from srzoo.errors import ConfigError
 from srzoo.parts import PartRef
 
 _PACKAGE = Path(__file__).parent.parent
 
-FOLDERS = {"preset": _PACKAGE / "presets", "recipe": _PACKAGE / "recipes"}
-"""Where srzoo's ready-made configurations lie, by what they are."""
+FOLDERS = {"preset": _PACKAGE / "presets", "recipe": _PACKAGE / "recipes", "model": _PACKAGE / "weights"}
+"""Where what srzoo ships ready-made lies, by what it is."""
 
 
 def part_summary(ref: PartRef) -> str:
@@ -30,22 +32,40 @@ def part_summary(ref: PartRef) -> str:
 
 
 def files(what: str) -> dict[str, Path]:
-    """Every preset or recipe (``what``) by name."""
-    return {file.stem: file for file in sorted(FOLDERS[what].glob("*.toml"))}
+    """Every preset, recipe or model (``what``) by name."""
+    return {file.stem: file for file in sorted(FOLDERS[what].glob("*.*")) if file.suffix in (".toml", ".safetensors")}
 
 
 def file_summary(file: Path) -> str:
-    """The ``summary`` of a preset or recipe.
+    """One line on a preset, recipe or model.
 
     Raises:
-        ConfigError: It is not TOML.
+        ConfigError: It cannot be read.
     """
     try:
-        return str(tomllib.loads(file.read_text(encoding="utf-8")).get("summary", ""))
-    except ValueError as error:
-        raise ConfigError(f"{file} is not TOML ({error}): repair it") from error
+        if file.suffix == ".toml":
+            return str(tomllib.loads(file.read_text(encoding="utf-8")).get("summary", ""))
+        return _model_summary(_header(file))
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"{file} cannot be read ({error}): repair it") from error
+
+
+def _header(file: Path) -> dict[str, Any]:
+    """What a model file says of itself; read by hand, since safetensors would bring NumPy along."""
+    with file.open("rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        header: dict[str, Any] = json.loads(json.loads(opened.read(size))["__metadata__"]["srzoo"])
+    return header
+
+
+def _model_summary(header: dict[str, Any]) -> str:
+    """Scale, score and stages, then what the preset of its recipe says of the network."""
+    training, score = header["training"], header["scores"]["Set5"]["psnr_y"]
+    told = f"x{header['config']['scale']}, {score:.2f} dB on Set5, {' + '.join(training['stages'])}"
+    preset = files("preset").get(training["recipe"]["preset"])
+    return f"{told}: {file_summary(preset)}" if preset else told
 
 
 def match_folder(text: str) -> str:
-    """``preset`` or ``recipe`` if the text names one of them, singular or plural; else empty."""
+    """``preset``, ``recipe`` or ``model`` if the text names one of them, singular or plural; else empty."""
     return next((what for what in FOLDERS if text.lower() in (what, f"{what}s")), "")

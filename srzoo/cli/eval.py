@@ -84,12 +84,12 @@ def evaluate(
     \b
     Examples:
       srzoo eval bicubic
-      srzoo eval reference --data Set5/HR
-      srzoo eval model.safetensors --data Set5 --csv scores.csv
+      srzoo eval reference --data set5
+      srzoo eval model.safetensors --data photos --csv scores.csv
       srzoo eval reference --temperature 0.8 --seed 1 --json
-      srzoo eval results/SwinIR --data Set5 --scale 4
-      srzoo eval bicubic --data Set5 --protocol classic,border=0
-      srzoo eval bicubic --data Set5 --explain-protocol
+      srzoo eval results/SwinIR --data set5 --scale 4
+      srzoo eval bicubic --data set5 --protocol classic,border=0
+      srzoo eval bicubic --data set5 --explain-protocol
       srzoo eval reference --metrics psnr_y,best_of_n,calibration --samples 10 --temperature 0.8
       srzoo eval results/SwinIR --metrics niqe
     """
@@ -135,7 +135,9 @@ def _show_scores(about: Mapping[str, Any], result: Evaluation) -> None:
     for name, value in result.set.items():
         click.echo(f"{name} of the set: {_rounded(name, value)}")
     drawn = f", temperature {settings['temperature']:g}" if settings else ""
-    click.echo(f"\ndata {result.data['fingerprint']}, {result.data['images']} images{drawn}")
+    sources = {"given": ", LR as stored beside HR", "made": ", LR made of HR"}
+    lr = sources.get(result.data.get("lr", ""), f", LR {result.data['lr']}" if "lr" in result.data else "")
+    click.echo(f"\ndata {result.data['fingerprint']}, {result.data['images']} images{lr}{drawn}")
     if result.protocol is not None:
         click.echo(f"protocol {result.protocol.describe()}")
 

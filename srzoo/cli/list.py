@@ -21,17 +21,18 @@ from srzoo.registry import KINDS, REGISTRY, PartRef, find_kind
 @click.option("--filter", "pattern", metavar="PATTERN", default="*", help="Only names like this, such as 'convnext*'.")
 @json_option
 def list_parts(kind: str | None, family: str | None, pattern: str, as_json: bool) -> None:
-    """List the parts, presets and recipes at hand.
+    """List the parts, presets, recipes and trained models at hand.
 
     KIND is one of pre_encoders, encoders, latents, decoders, discriminators, upscalers, losses, datasets,
-    degradations, presets and recipes; without it everything is listed. Nothing is imported, so that a part may be
-    listed and yet be broken: `srzoo plugins` finds that out. What `name` says is what other commands take.
+    degradations, presets, recipes and models; without it everything is listed. Nothing is imported, so that a part may
+    be listed and yet be broken: `srzoo plugins` finds that out. What `name` says is what other commands take.
 
     A family is a part with many variants, each written FAMILY/VARIANT.
 
     \b
     Examples:
       srzoo list
+      srzoo list models
       srzoo list decoders
       srzoo list encoders --family timm --filter 'convnext*'
       srzoo list presets --json
@@ -65,7 +66,7 @@ def _everything(kind: str | None) -> list[dict[str, Any]]:
 
 
 def _known_kind(text: str) -> str:
-    """Check a kind; the message knows of presets and recipes, too."""
+    """Check a kind; the message knows of presets, recipes and models, too."""
     try:
         return find_kind(text).name
     except UsageError as error:

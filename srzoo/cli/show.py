@@ -11,14 +11,11 @@ from typing import Any
 
 import click
 
-from srzoo.cli.catalogue import FOLDERS, match_folder
+from srzoo.cli.catalogue import FOLDERS, files, match_folder
 from srzoo.cli.output import json_option, print_fields, print_json, print_table
 from srzoo.errors import BrokenPluginError, CheckpointError, UsageError
-from srzoo.options import describe, resolve
+from srzoo.options import describe, resolve, suggestion
 from srzoo.registry import KINDS, REGISTRY, ResolvedPart
-
-SHIPPED = Path(__file__).parent.parent / "weights"
-"""Where the shipped models lie."""
 
 
 @click.command()
@@ -30,8 +27,9 @@ def show(what: str, name: str | None, as_json: bool) -> None:
 
     For a part: what it does, where it comes from, and every option with its type, default and range, as
     `srzoo build` and configurations take them. KIND is pre_encoder, encoder, latent, decoder, discriminator,
-    upscaler, loss, dataset, degradation, preset or recipe; NAME is a name from `srzoo list`, also DISTRIBUTION:NAME
-    or FAMILY/VARIANT. For a data set: where it comes from, its terms, what to download, and how it lies on disk.
+    upscaler, loss, dataset, degradation, preset, recipe or model; NAME is a name from `srzoo list`, also
+    DISTRIBUTION:NAME or FAMILY/VARIANT. For a data set: where it comes from, its terms, what to download, and how it
+    lies on disk.
 
     For a model, shipped or a file (*.safetensors): its parts with all their options, scale, training data, scores.
 
@@ -44,8 +42,8 @@ def show(what: str, name: str | None, as_json: bool) -> None:
       srzoo show reference
       srzoo show model.safetensors --json
     """
-    if name is None:
-        _show_model(what, as_json)
+    if name is None or match_folder(what) == "model":
+        _show_model(name or what, as_json)
     elif folder := match_folder(what):
         _show_file(folder, name, as_json)
     else:
@@ -53,9 +51,7 @@ def show(what: str, name: str | None, as_json: bool) -> None:
 
 
 def _show_model(text: str, as_json: bool) -> None:
-    file = SHIPPED / f"{text}.safetensors"
-    if not file.is_file():
-        file = Path(text)
+    file = files("model").get(text, Path(text))
     if file.suffix != ".safetensors":
         raise UsageError(_what_to_type(text))
     if not file.is_file():
@@ -68,9 +64,14 @@ def _show_model(text: str, as_json: bool) -> None:
 def _what_to_type(text: str) -> str:
     """Guess what someone meant who gave one word that is no model file."""
     kinds = [kind for kind in KINDS if any(ref.name == text for ref in REGISTRY.parts(kind))]
+    kinds += [kind for kind in FOLDERS if text in files(kind)]
     if kinds:
         return f"say of which kind {text!r} is: " + " or ".join(f"srzoo show {kind} {text}" for kind in kinds)
-    return f"{text!r} is no *.safetensors file: write srzoo show KIND NAME, such as srzoo show decoder shuffle"
+    close = suggestion(text, files("model"))
+    return (
+        f"there is no model {text!r}{close}: write a model of srzoo list models, a *.safetensors file, or KIND NAME, "
+        "such as srzoo show decoder shuffle"
+    )
 
 
 def _show_file(what: str, name: str, as_json: bool) -> None:

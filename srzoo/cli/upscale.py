@@ -26,8 +26,10 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--model", default="reference", show_default=True, metavar="MODEL",
-              help="A shipped model, a model file or an upscaler such as bicubic.")  # fmt: skip
+@click.option("--model", metavar="MODEL",
+              help="A model of `srzoo list models`, a model file or an upscaler such as bicubic.  "
+                   "[default: reference, or reference-x2 or -x3 for that scale]",
+              )  # fmt: skip
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise, by which samples differ; 0 takes its mean.")  # fmt: skip
@@ -40,7 +42,7 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 def upscale(
     source: Path,
     target: Path,
-    model: str,
+    model: str | None,
     scale: Scale | None,
     temperature: float,
     seed: int,
@@ -50,14 +52,16 @@ def upscale(
 ) -> None:
     """Enlarge an image, or every image in a folder.
 
-    IN is an image file and OUT the file to write, its suffix choosing the format; or both are folders, where OUT is
-    made if need be and a file that cannot be enlarged does not stop the others. Transparency, colour profile and the
-    16 bits of PNG files are kept. Large images are enlarged in tiles, which needs less memory the smaller they are.
-    Sizes are rounded down.
+    IN is an image file and OUT the file to write, over one that is there, its suffix choosing the format; or both are
+    folders, where OUT is made if need be and a file that cannot be enlarged does not stop the others. Transparency,
+    colour profile and the 16 bits of PNG files are kept. Large images are enlarged in tiles, which needs less memory
+    the smaller they are. Sizes are rounded down.
 
     \b
     Examples:
       srzoo upscale photo.png large.png
+      srzoo upscale photo.png large.png --scale 2
+      srzoo upscale photo.png faithful.png --model reference-fidelity
       srzoo upscale photo.png large.png --temperature 0.8 --seed 3 --compare compare.png
       srzoo upscale photos enlarged --model bicubic --scale 2
       srzoo upscale photo.png large.png --model any-scale.safetensors --scale 2.5
@@ -68,7 +72,10 @@ def upscale(
         raise UsageError(f"--compare {compare}: it is for one image, and needs a file of its own")
     from srzoo import zoo
 
+    model = model or zoo.reference(scale)
     loaded = zoo.load(model, scale, device)
+    if temperature and not loaded.draws_samples:
+        warn(f"{model} draws no samples: --temperature changes nothing")
     work = _Work(loaded, temperature, seed, tile)
     if not loaded.trained:
         warn(f"{model} is untrained: what it draws means nothing; train it first, or use --model bicubic")
@@ -84,6 +91,12 @@ def upscale(
                     raise
                 failed.append(file.name)
                 warn(str(error) if isinstance(error, SrzooError) else f"{file}: {one_line(error)}")
+    enlarged = f"by {model}, x{loaded.scale}"
+    if not source.is_dir():
+        height, width = result.pixels.shape[:2]
+        click.echo(f"wrote {jobs[0][1]}: {width}x{height}, {enlarged}")
+    elif len(failed) < len(jobs):
+        click.echo(f"wrote {len(jobs) - len(failed)} of {len(jobs)} images to {target}, {enlarged}")
     if failed:
         raise ImageError(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}; the others are in {target}")
 

@@ -43,6 +43,9 @@ class ImagePair:
     hr: Pixels
     """(sH, sW, 3) or (sH, sW), already cropped to a multiple of the scale s, or of its numerator."""
 
+    made: bool = False
+    """Whether LR was made of HR for the occasion, not stored beside it."""
+
     def __post_init__(self) -> None:
         for array in (self.lr, self.hr):
             if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
@@ -99,7 +102,7 @@ def make_pair(name: str, hr: Pixels, scale: Scale, *, protocol: Protocol = CLASS
     """
     hr = mod_crop(name, hr, scale)
     size = (int(hr.shape[0] / Fraction(scale)), int(hr.shape[1] / Fraction(scale)))
-    return ImagePair(name, imresize(hr, size=size, edge=protocol.degradation_edge), hr)
+    return ImagePair(name, imresize(hr, size=size, edge=protocol.degradation_edge), hr, made=True)
 
 
 def mod_crop(name: str, hr: Pixels, scale: Scale) -> Pixels:

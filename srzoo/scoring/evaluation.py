@@ -105,12 +105,14 @@ def evaluate(
     first: Source = source if isinstance(source, FinishedImages) else ModelSource(source)
     sources = [first, *map(ModelSource, draws)]
     prepare(first, pairs, protocol)
-    gathered = _Gathered(chosen, protocol)
+    gathered, given = _Gathered(chosen, protocol), 0
     for done, pair in enumerate(pairs, 1):
+        given += not pair.made and protocol.degradation == CLASSIC.degradation
         gathered.add(pair.name, *_make(sources, pair, protocol))
         if progress is not None:
             progress(done, len(pairs), pair.name)
-    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": plain(first.scale)}
+    lr = {0: "made", len(pairs): "given"}.get(given, f"{given} of {len(pairs)} given")
+    data = {"fingerprint": data_fingerprint(pairs), "images": len(pairs), "scale": plain(first.scale), "lr": lr}
     return gathered.evaluation(data)
 
 

@@ -115,6 +115,7 @@ class Run:
         """What came of the model to start from; None where there is none, or where a checkpoint is taken up."""
         if recipe.start and saved is None:
             self.start = take_start(self.model, recipe.start)
+        self._licence = self.start.licence if self.start else ""
         self._trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.to(self._fabric.device).to(memory_format=torch.channels_last)
         self.discriminator = None
@@ -178,6 +179,7 @@ class Run:
     def _take_up(self, progress: Progress, facts: Mapping[str, Any], groups: Groups) -> None:
         self.progress, self._groups = progress, groups
         self._guard = Guard(**facts["guard"])
+        self._licence = facts.get("licence", "")
         if facts["scaler"]:
             self._fabric.strategy.precision.load_state_dict(facts["scaler"])
 
@@ -331,6 +333,7 @@ class Run:
                 "scaler": self._fabric.strategy.precision.state_dict(),
                 "precision": self.precision,
                 "photos": self.photos.listing,
+                "licence": self._licence,
             }
             save_state(self.folder, self.progress, facts, groups, self._shard)
         self._fabric.barrier()
@@ -354,7 +357,8 @@ class Run:
         }
         if self.leads:
             path = self.folder / f"{stage.name}.safetensors"
-            checkpoint.save_model(self.model, path, training_parts=True, extra={"training": training})
+            extra = {"training": training, **({"licence": self._licence} if self._licence else {})}
+            checkpoint.save_model(self.model, path, training_parts=True, extra=extra)
         self.progress.stage, self.progress.stage_step = self.progress.stage + 1, 0
         self._save(None)
 

@@ -23,6 +23,9 @@ class Start:
     fresh: tuple[str, ...]
     """Names of the tensors that stayed fresh: the file has none of that name and shape."""
 
+    licence: str
+    """Terms that its file states, which bind what is trained from it as well; empty where it states none."""
+
 
 def take_start(model: SRModel, source: str) -> Start:
     """Put every weight of ``source`` that fits, by name and shape, into ``model``.
@@ -46,4 +49,5 @@ def take_start(model: SRModel, source: str) -> Start:
     if not fitting:
         raise TrainingError(f"nothing in {source} fits the recipe's network; start from a model of the same preset")
     model.load_state_dict(fitting, strict=False)
-    return Start(source, len(fitting), tuple(name for name in own if name not in fitting))
+    fresh = tuple(name for name in own if name not in fitting)
+    return Start(source, len(fitting), fresh, str(checkpoint.read_header(path).get("licence", "")))
