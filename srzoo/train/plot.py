@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from srzoo.errors import TrainingError
 from srzoo.files import write_atomically
+from srzoo.train.latent import ACTIVE
 from srzoo.train.ledger import read_ledger
 from srzoo.train.record import LEDGER, UNITS
 
@@ -114,12 +115,14 @@ def _draw(axes: Axes, title: str, rows: Rows, names: Sequence[str], *, log: bool
 
 
 def _draw_units(axes: Axes, folder: Path) -> None:
-    """Nats of each channel of the latent over time, one row a channel."""
+    """Nats of each channel of the latent over time, one row a channel: gray up to where a channel counts as active."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LogNorm
     from matplotlib.ticker import MaxNLocator
 
     path = folder / UNITS
     rows = read_ledger(path) if path.is_file() else []
-    axes.set_title("latent: nats per unit of each channel", fontsize="medium")
+    axes.set_title(f"latent: nats per unit of each channel; gray below {ACTIVE:g}, not active", fontsize="medium")
     names = [name for name in (rows[0] if rows else {}) if name.startswith("kl.")]
     if not names:
         axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
@@ -127,10 +130,12 @@ def _draw_units(axes: Axes, folder: Path) -> None:
     thinned = rows[:: max(1, len(rows) // 500)]
     grid = [[float(row[name] or "nan") for row in thinned] for name in names]
     steps = [int(row["step"]) for row in thinned]
-    image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap="viridis", vmin=0)
+    scale = LogNorm(ACTIVE, max(100 * ACTIVE, *(value for line in grid for value in line)))
+    colours = colormaps["viridis"].with_extremes(under="lightgray", bad="lightgray")
+    image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap=colours, norm=scale)
     axes.set_ylabel("channel")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.figure.colorbar(image, ax=axes)
+    axes.figure.colorbar(image, ax=axes, extend="min")
 
 
 def _begins(rows: Rows) -> list[tuple[int, str]]:
