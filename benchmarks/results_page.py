@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SETS = ("Set5", "Set14", "BSD100", "validation", "sample")
 SCALES = (4, 3, 2)
+TO_KNOW = ("reference-fidelity", "reference", "compact-fidelity")
+PUBLISHED_SETS = ("Set5", "Set14", "BSD100")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -74,6 +76,30 @@ def literature(found: dict[str, dict[str, Any]], scale: int) -> str:
     ]
     rows.sort(key=lambda row: row[2], reverse=True)
     return table(("model", *SETS), rows)
+
+
+def standing(found: dict[str, dict[str, Any]]) -> str:
+    """The models to know at x4, among published ones, by PSNR on Set5."""
+    costs = {row["model"]: row for row in json.loads((RESULTS / "leaderboard.json").read_text())["rows"]}
+    rows = [
+        (f"**`{name}`**", costs[name], *(found[name]["scores"][each] for each in PUBLISHED_SETS)) for name in TO_KNOW
+    ]
+    for row in json.loads((RESULTS / "published.json").read_text()):
+        scores = ({"psnr_y": row[each][0], "ssim_y": row[each][1]} for each in PUBLISHED_SETS)
+        rows.append((row["model"], row, *scores))
+    rows.sort(key=lambda row: -row[2]["psnr_y"])
+    return table(
+        ("model", "params/K", "MACs/G", *PUBLISHED_SETS),
+        (
+            (
+                name,
+                f"{cost['params'] / 1e3:.0f}",
+                f"{cost['macs'] / 1e9:.1f}" if cost["macs"] is not None else "",
+                *map(_cell, scores),
+            )
+            for name, cost, *scores in rows
+        ),
+    )
 
 
 def perception() -> str:
@@ -136,7 +162,7 @@ def main() -> None:
     """Fill both pages."""
     found = headers()
     carries, says = latent()
-    fill(ROOT / "README.md", {"leaderboard": leaderboard()})
+    fill(ROOT / "README.md", {"standing": standing(found)})
     fill(
         ROOT / "docs" / "results.md",
         {

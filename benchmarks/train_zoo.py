@@ -8,6 +8,7 @@ first stage is another's, to the bit, branch off where that ended.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -67,7 +68,9 @@ def branch_off(recipe: Recipe, folder: Path, parent: Recipe, parent_folder: Path
     ):
         raise click.ClickException(f"{folder.name} does not share its first stage with {parent_folder.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = load_file(parent_folder / f"{first.name}.safetensors")
+    model = f"{first.name}.safetensors"
+    shutil.copyfile(parent_folder / model, folder / model)
+    weights = load_file(folder / model)
     facts = {"recipe": recipe.hash(), "guard": {"limit": recipe.guard.limit}, "scaler": {}}
     save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights})
 
