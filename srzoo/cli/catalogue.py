@@ -60,10 +60,10 @@ def _header(file: Path) -> dict[str, Any]:
 
 def _model_summary(header: dict[str, Any]) -> str:
     """Scale, score and stages, then what the preset of its recipe says of the network."""
-    training, score = header["training"], header["scores"]["Set5"]["psnr_y"]
-    told = f"x{header['config']['scale']}, {score:.2f} dB on Set5, {' + '.join(training['stages'])}"
-    preset = files("preset").get(training["recipe"]["preset"])
-    return f"{told}: {file_summary(preset)}" if preset else told
+    training = header["training"]
+    score = f"{header['scores']['Set5']['psnr_y']:.2f} dB on Set5"
+    told = f"x{header['config']['scale']}, {score}, {' + '.join(training['stages'])}"
+    return f"{told}: {file_summary(files('preset')[training['recipe']['preset']])}"
 
 
 def match_folder(text: str) -> str:

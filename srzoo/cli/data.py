@@ -24,7 +24,7 @@ def data() -> None:
 
     A data set is written NAME[,OPTION=VALUE...], with a name from `srzoo list datasets` and the options that
     `srzoo show dataset NAME` lists; its option root says where it lies, else it is looked for in SRZOO_DATA. Or it is
-    the path of a folder, or of a pack. Every --data takes the same.
+    the path of a folder, or of a pack. The --data of eval and bench takes the same.
 
     \b
     Examples:
