@@ -438,8 +438,9 @@ def test_div2k_s_own_lr_is_trained_on(tmp_path: Path) -> None:
     assert read_header(tmp_path / "run" / "only.safetensors")["training"]["lr"] == "given"
     (tmp_path / "hr-only").mkdir()
     Image.fromarray(np.zeros((48, 48, 3), np.uint8)).save(tmp_path / "hr-only" / "0.png")
-    refused = train(tmp_path, "--set", "data.lr=given", "--set", "data.validation=hr-only", recipe=recipe)
-    assert refused.returncode == 1 and "without LR for x2 to validate on" in refused.stderr
+    given = ("--set", "data.lr=given", "--set", "data.validation=hr-only", "-o", tmp_path / "refused")
+    refused = train(tmp_path, *given, recipe=recipe)
+    assert refused.returncode == 1 and "without LR for x4 to validate on" in refused.stderr
 
 
 def test_a_run_goes_on_without_bad_photos_and_says_at_its_end_which(base: Path) -> None:
