@@ -78,14 +78,13 @@ def main(data: Path, kills: int, longest: float, seed: int) -> None:
         done = writing = runs = 0
         while done < kills:
             parts = Path(base, f"parts-{runs}")
-            while done < kills and disturb(
-                command("compact", data, parts, changes=CHANGES), parts, longest, done % 2 == 1, chance
-            ):
+            line = command("compact", data, parts, changes=CHANGES)
+            while done < kills and disturb(line, parts, longest, done % 2 == 1, chance):
                 writing += done % 2
                 done += 1
                 rows = len(read_ledger(parts / LEDGER)) if (parts / LEDGER).is_file() else 0
                 click.echo(f"kill {done}{'' if done % 2 else ' in writing'}: {rows} rows in the ledger")
-            subprocess.run(command("compact", data, parts, changes=CHANGES), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
             runs += 1
             if found := differing(whole, parts):
                 raise click.ClickException(f"run {runs} differs in {', '.join(found)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import srzoo
 from safetensors.torch import load_file
 from training import RECIPE, numbers, train
 
@@ -39,6 +40,9 @@ def test_a_blow_up_names_the_first_term_and_keeps_the_last_good_state(every: int
     assert progress.step == 0 and all(value.isfinite().all() for value in groups["model"].values())
     rows = numbers(tmp_path / "run" / "ledger.csv")
     assert [row["step"] for row in rows] == ["0", "1"] and "became" in rows[-1]["note"]
+    with (tmp_path / "run" / "latent.csv").open("a") as ledger:
+        ledger.write("2,fidelity,inf,nan\n")
+    assert srzoo("train", "--plot", tmp_path / "run").returncode == 0
 
 
 def test_a_rollback_goes_on_more_slowly(photos: Path, tmp_path: Path) -> None:
