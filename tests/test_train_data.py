@@ -26,6 +26,7 @@ from srzoo.data.crops import Crops
 from srzoo.data.photos import Photos
 from srzoo.data.prefetch import Prefetcher
 from srzoo.data.reference import open_dataset
+from srzoo.data.resident import ResidentCrops, fits
 from srzoo.dataset import About, Dataset, Picture, Record, cut
 from srzoo.degrade import build_chain
 from srzoo.errors import DataError
@@ -119,6 +120,26 @@ def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str) -> Non
     assert not scarce.photos.in_memory
     with Prefetcher(lambda step: scarce.batch(0, step, range(3), 8), range(4), workers=3) as found:
         assert same(list(found), wanted)
+
+
+@pytest.mark.parametrize("chain", ["bicubic", "blocks"])
+def test_a_device_cuts_the_same_crops_from_photos_in_its_memory(base: Path, chain: str) -> None:
+    (base / "photos" / "3.png").write_bytes(b"broken")
+    wanted = crops_of("photos", base, chain)
+    resident = ResidentCrops(wanted.photos, build_chain(4, CHAINS[chain]), 4, torch.device("cpu"))
+    assert same(batches(resident, size=16), batches(wanted, size=16))
+
+
+def test_a_gpu_keeps_photos_only_where_there_is_room_and_no_chance(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, cpu, room = torch.device("cuda"), torch.device("cpu"), [1 << 30]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (room[0], 1 << 34))
+    chains = {name: build_chain(4, CHAINS[name]) for name in ("bicubic", "random")}
+    photos = crops_of("photos", base).photos
+    assert fits(photos, chains["bicubic"], 4, gpu) and fits(photos, None, 4, gpu)
+    assert not fits(photos, chains["bicubic"], 4, cpu) and not fits(photos, chains["random"], 4, gpu)
+    assert not fits(crops_of("photos", base, memory=0).photos, chains["bicubic"], 4, gpu)
+    room[0] = 100_000
+    assert not fits(photos, chains["bicubic"], 4, gpu)
 
 
 def test_crops_are_aligned_through_flips_and_turns(base: Path) -> None:

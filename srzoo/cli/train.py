@@ -171,8 +171,9 @@ def _announce(run: Run) -> None:
 
 def _default_workers(processes: int) -> int:
     """Half the processors that each process of this machine may use: the other half trains."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, max(1, usable // processes // 2))
+    from srzoo.data.prefetch import processors
+
+    return min(8, max(1, processors() // processes // 2))
 
 
 def _unused(run: Run) -> str:

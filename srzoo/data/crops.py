@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,21 @@ Pixels = NDArray[np.uint8]
 
 _PHASES = 8
 """How many LR pixels the beginning of what is degraded may move against the crop, so that JPEG's blocks do, too."""
+
+
+class Cut(NamedTuple):
+    """Where a crop lies, and how it is turned once it is cut."""
+
+    photo: int
+    top: int
+    """In LR pixels."""
+
+    left: int
+    turns: int
+    """Quarters of a turn against the clock."""
+
+    flip: bool
+    """Whether left and right change places after that."""
 
 
 class Crops:
@@ -62,41 +78,46 @@ class Crops:
         lr, hr = (np.stack(each) for each in zip(*pairs, strict=True))
         return _to_float(lr), _to_float(hr)
 
-    def _sample(self, key: tuple[int, int, int], crop: int) -> tuple[Pixels, Pixels]:
-        """One pair of crops; in the place of a photo that cannot be read comes the next one that can."""
-        place = np.random.default_rng(key).random()
-        first = min(int(np.searchsorted(self._cumulative, place)), len(self.photos) - 1)
-        for index in self._from(first):
-            generator = np.random.default_rng(key)
-            generator.random()
-            try:
-                return self._cut(index, generator, crop)
-            except ImageError as error:
-                self.photos.give_up(index, error)
-        raise DataError(f"none of {len(self.photos)} photos can be read any more ({self.photos.unused[-1]})")
+    def drawn(self, key: tuple[int, int, int], crop: int) -> Iterator[tuple[Cut, np.random.Generator]]:
+        """Where chance has a crop cut, with what it has left for degrading it; first in the photo that it chose.
 
-    def _from(self, first: int) -> Iterator[int]:
-        """The numbers of all photos that can be read, from ``first`` on and round."""
+        What follows is for the case that the photo turns out to be unreadable: the same in the next one that can be
+        read, and so on round.
+
+        Args:
+            key: Seed of the run, number of the step, number of the crop.
+            crop: Side of the square LR crop in pixels.
+        """
+        first = min(int(np.searchsorted(self._cumulative, np.random.default_rng(key).random())), len(self.photos) - 1)
         for index in (*range(first, len(self.photos)), *range(first)):
             if self.photos.usable(index):
-                yield index
+                generator = np.random.default_rng(key)
+                generator.random()
+                free = [length // self._scale - crop + 1 for length in self.photos.sizes[index]]
+                top, left = (int(generator.integers(0, places)) for places in free)
+                yield Cut(index, top, left, int(generator.integers(4)), bool(generator.integers(2))), generator
 
-    def _cut(self, index: int, generator: np.random.Generator, crop: int) -> tuple[Pixels, Pixels]:
+    def _sample(self, key: tuple[int, int, int], crop: int) -> tuple[Pixels, Pixels]:
+        """One pair of crops; in the place of a photo that cannot be read comes the next one that can."""
+        for cut, generator in self.drawn(key, crop):
+            try:
+                return self._pair(cut, generator, crop)
+            except ImageError as error:
+                self.photos.give_up(cut.photo, error)
+        raise DataError(f"none of {len(self.photos)} photos can be read any more ({self.photos.unused[-1]})")
+
+    def _pair(self, cut: Cut, generator: np.random.Generator, crop: int) -> tuple[Pixels, Pixels]:
         scale = self._scale
-        height, width = (length // scale for length in self.photos.sizes[index])
-        top, left = (int(generator.integers(0, length - crop + 1)) for length in (height, width))
-        turns, flip = int(generator.integers(4)), bool(generator.integers(2))
         if self._by_parts:
-            small, large = self._degraded(index, top, left, crop, generator)
+            small, large = self._degraded(cut, crop, generator)
         else:
-            small = self.photos.lr_window(index, top, left, crop, crop)
-            large = self.photos.hr_window(index, top * scale, left * scale, crop * scale, crop * scale)
-        return _turned(small, turns, flip), _turned(large, turns, flip)
+            small = self.photos.lr_window(cut.photo, cut.top, cut.left, crop, crop)
+            large = self.photos.hr_window(cut.photo, cut.top * scale, cut.left * scale, crop * scale, crop * scale)
+        return _turned(small, cut.turns, cut.flip), _turned(large, cut.turns, cut.flip)
 
-    def _degraded(
-        self, index: int, top: int, left: int, crop: int, generator: np.random.Generator
-    ) -> tuple[Pixels, Pixels]:
+    def _degraded(self, cut: Cut, crop: int, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Degrade a part of the photo with a margin around the crop, and cut the margin off."""
+        index, top, left = cut.photo, cut.top, cut.left
         chain = self._chain
         assert chain is not None
         scale, before = self._scale, [chain.margin, chain.margin]

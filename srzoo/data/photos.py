@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from srzoo.data.cache import PixelCache
 from srzoo.data.chain import Chain
+from srzoo.data.prefetch import Prefetcher, processors
 from srzoo.dataset import Dataset, Picture, Record
 from srzoo.errors import DataError, ImageError
 
@@ -183,15 +184,22 @@ class Photos:
         return height, width
 
     def _decode_all(self, tell: Tell) -> None:
-        """Decode every photo, and give those up that break on the way."""
-        for index in range(len(self)):
-            tell(index, len(self), f"decoding {self._record(index).name}")
+        """Decode every photo, several at once, and give those up that break on the way."""
+
+        def decoded(index: int) -> ImageError | None:
             try:
                 self.hr(index)
                 if self._chain is None:
                     self.lr(index)
             except ImageError as error:
-                self.give_up(index, error)
+                return error
+            return None
+
+        with Prefetcher(decoded, range(len(self)), processors()) as results:
+            for index, error in enumerate(results):
+                tell(index, len(self), f"decoding {self._record(index).name}")
+                if error is not None:
+                    self.give_up(index, error)
 
     def _decode(self, index: int, picture: Picture, factor: int) -> Pixels:
         height, width = (int(length) // factor for length in self.sizes[index])

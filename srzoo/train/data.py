@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from srzoo.data.chain import Chain, Pixels
 from srzoo.data.crops import Crops
 from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
+from srzoo.data.resident import ResidentCrops, fits
 from srzoo.degrade import LITERATURE, build_chain
 from srzoo.errors import DataError
 from srzoo.train.recipe import Recipe
 
 
-def open_crops(recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell) -> Crops:
+def open_crops(
+    recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell, device: torch.device | str = "cpu"
+) -> Crops:
     """The crops that a recipe trains on.
 
     Args:
@@ -24,6 +29,7 @@ def open_crops(recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell) 
         scale: Enlargement factor.
         memory: Most bytes of pixels to keep.
         tell: Told of progress while photos are looked at and decoded.
+        device: Where they are wanted; a GPU cuts them itself where it can.
 
     Raises:
         DataError: A data set is not where it should be, or no photo can be used.
@@ -34,7 +40,10 @@ def open_crops(recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell) 
     smallest = scale * max(map(recipe.crop, recipe.stages))
     datasets = [open_dataset(text, base) for text in data.train]
     photos = Photos(datasets, ", ".join(data.train), chain, scale, smallest, memory, tell)
-    return Crops(photos, chain, scale)
+    place = torch.device(device)
+    return (
+        ResidentCrops(photos, chain, scale, place) if fits(photos, chain, scale, place) else Crops(photos, chain, scale)
+    )
 
 
 def validation_pairs(recipe: Recipe, base: Path, scale: int, tell: Tell) -> Sequence[ImagePair]:

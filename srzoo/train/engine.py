@@ -54,6 +54,8 @@ def start_engine(device: torch.device, wanted: Precision) -> tuple[Fabric, Preci
         strategy = DDPStrategy(find_unused_parameters=True)  # the posterior rests while the prior is decoded
         fabric = Fabric(devices=here, num_nodes=processes // here, strategy=strategy, **given)
     fabric.launch()
+    if fabric.device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # what is left in float32 need not be exact to the last bits
     return fabric, precision
 
 

@@ -127,7 +127,7 @@ class Run:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
         self._validation = validation_pairs(recipe, data, scale, tell)
-        self._crops = open_crops(recipe, data, scale, memory, tell)
+        self._crops = open_crops(recipe, data, scale, memory, tell, self._fabric.device)
         self.photos = self._crops.photos
         self._groups: Groups = {}
         self._guard = Guard(recipe.guard.limit)
