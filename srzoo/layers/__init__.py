@@ -3,6 +3,7 @@
 from srzoo.layers.attention import WindowAttention
 from srzoo.layers.batch import batch_mean
 from srzoo.layers.blocks import (
+    ChannelNorm,
     Downsampler,
     PixelShuffle,
     PixelShuffleUpsampler,
@@ -35,6 +36,7 @@ from srzoo.layers.resizing import ResizeUpscaler
 
 __all__ = [
     "BodyEncoder",
+    "ChannelNorm",
     "Channels",
     "Downsampler",
     "FineWidth",

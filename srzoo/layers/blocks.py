@@ -23,6 +23,17 @@ def scale_weights(module: nn.Module, factor: float) -> None:
             parameter.mul_(factor)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each position.
+
+    Source: Ba et al., "Layer Normalization", 2016.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class ResidualBlock(nn.Module):
     """x + conv(ReLU(conv(x))), without normalisation.
 

@@ -151,7 +151,7 @@ class LadderDecoder(Decoder):
 
 
 class ShuffleLadderDecoder(LadderDecoder):
-    """A `LadderDecoder` that enlarges by sub-pixel convolutions, the last of them straight to the image.
+    """A `LadderDecoder` that enlarges by sub-pixel convolutions.
 
     Args:
         specs: The skips from fine to deep, then the latent.
@@ -159,6 +159,7 @@ class ShuffleLadderDecoder(LadderDecoder):
         widths: Channels at stride 1, 2, 4, ...
         fine_width: Channels between LR resolution and the image.
         block: Makes what refines a rung.
+        full_size: Whether a convolution at full size comes last; else the last enlarging step gives the image.
     """
 
     def __init__(
@@ -169,6 +170,7 @@ class ShuffleLadderDecoder(LadderDecoder):
         widths: Sequence[int],
         fine_width: int,
         block: BlockFactory,
+        full_size: bool = False,
     ) -> None:
         super().__init__(
             Ladder(
@@ -177,7 +179,7 @@ class ShuffleLadderDecoder(LadderDecoder):
                 widths=widths,
                 fine_width=fine_width,
                 upsampler=PixelShuffleUpsampler,
-                last=PixelShuffle,
+                last=None if full_size else PixelShuffle,
                 block=block,
             )
         )

@@ -1,5 +1,9 @@
 """Sub-pixel convolutions."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from srzoo.layers import (
     FineWidth,
     RungBlocks,
@@ -24,11 +28,15 @@ class ShuffleDecoder(ShuffleLadderDecoder):
         widths: RungWidths = (48, 48),
         blocks: RungBlocks = 2,
         fine_width: FineWidth = 16,
+        full_size: Annotated[
+            bool, Field(description="whether the last convolution is at full size, as EDSR's is")
+        ] = False,
     ) -> None:
         super().__init__(
             specs,
             target,
             widths=widths,
             fine_width=fine_width,
+            full_size=full_size,
             block=lambda width, stride: residual_blocks(width, blocks),
         )

@@ -6,15 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srzoo.layers import BodyEncoder, Channels, Reach, local_means
+from srzoo.layers import BodyEncoder, ChannelNorm, Channels, Reach, local_means
 from srzoo.spec import Spec
-
-
-class _ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each position."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class _Gate(nn.Module):
@@ -43,7 +36,7 @@ class _NAFBlock(nn.Module):
     def __init__(self, channels: int, reach: int) -> None:
         super().__init__()
         self.mix = nn.Sequential(
-            _ChannelNorm(channels),
+            ChannelNorm(channels),
             nn.Conv2d(channels, 2 * channels, 1),
             nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels),
             _Gate(),
@@ -51,7 +44,7 @@ class _NAFBlock(nn.Module):
             nn.Conv2d(channels, channels, 1),
         )
         self.feed = nn.Sequential(
-            _ChannelNorm(channels),
+            ChannelNorm(channels),
             nn.Conv2d(channels, 2 * channels, 1),
             _Gate(),
             nn.Conv2d(channels, channels, 1),
