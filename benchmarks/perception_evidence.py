@@ -26,7 +26,7 @@ from srzoo.model import SRModel
 
 SETS = {"validation": "val/DIV2Kvalid_256crop", "Set14": "test/Set14/X4", "BSD100": "test/BSD100/X4"}
 METRICS = ("psnr_y", "ssim_y", "lr_psnr", "spectrum", "niqe")
-SHIPPED = ("reference-fidelity", "reference-perceptual", "reference")
+SHIPPED = ("reference-fidelity", "reference-perceptual", "reference", "large-fidelity", "large")
 
 
 def judged(name: str, temperature: float, pairs: list[Any]) -> dict[str, float]:

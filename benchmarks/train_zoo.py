@@ -42,6 +42,8 @@ ZOO = {
     "reference-fidelity": Shipped("fidelity", "fidelity"),
     "reference": Shipped("reference", parent="fidelity"),
     "reference-perceptual": Shipped("perceptual", parent="fidelity"),
+    "large-fidelity": Shipped("large", "fidelity"),
+    "large": Shipped("large"),
     "reference-x2": Shipped("reference-x2", "fidelity"),
     "reference-x3": Shipped("reference-x3", "fidelity"),
     "compact-fidelity": Shipped("compact", "fidelity"),

@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, Mapping[str, Any]]] = {
         "wavelet": {"width": 12},
         "fourier": {"width": 12, "octaves": 1},
         "denoise": {"width": 12, "depth": 2},
+        "large-kernel": {"width": 12, "inner": 8, "blocks": 1},
     },
     "encoder": {
         "strided": {"widths": [12, 16], "blocks": 1},

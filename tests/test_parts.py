@@ -214,6 +214,17 @@ def test_decoders_take_strides_that_are_no_powers_of_two(name: str, strides: tup
     assert resampling_steps(Fraction(strides[-1]), target)[1] == []
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_shuffle_ends_on_a_convolution_at_full_size_where_asked(factor: int) -> None:
+    part = make("decoder", "shuffle", (Spec(4),), Spec(3, Fraction(1, factor)), full_size=True)
+    last = [module for module in part.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    seen: list[Any] = []
+    last.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    image = part((torch.rand(1, 4, 6, 5),))
+    assert last.kernel_size == (3, 3) and last.out_channels == 3 and torch.equal(seen[0], image)
+    assert image.shape == (1, 3, 6 * factor, 5 * factor)
+
+
 # Noise.
 
 

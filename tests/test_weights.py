@@ -21,7 +21,15 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 ABLATIONS = "no-skips no-attention no-vae gaussian no-pre-encoder no-base resnet deconv dense no-discriminator"
 REFERENCES = ["reference", "reference-fidelity", "reference-perceptual", "reference-x2", "reference-x3"]
-NAMES = {*REFERENCES, "compact", "compact-fidelity", "seed", *(f"ablation-{name}" for name in ABLATIONS.split())}
+LARGE = ["large", "large-fidelity"]
+NAMES = {
+    *REFERENCES,
+    *LARGE,
+    "compact",
+    "compact-fidelity",
+    "seed",
+    *(f"ablation-{name}" for name in ABLATIONS.split()),
+}
 OTHERS = sorted(NAMES - {"reference"})
 
 
@@ -31,7 +39,7 @@ def header(name: str) -> dict:  # type: ignore[type-arg]
 
 def test_everything_ships_and_stays_small() -> None:
     assert set(zoo.shipped()) == NAMES
-    assert sum(path.stat().st_size for path in zoo.shipped().values()) <= 24e6
+    assert sum(path.stat().st_size for path in zoo.shipped().values()) <= 32e6
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -93,7 +101,7 @@ def test_samples_are_functions_of_their_seed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("Set5", 31.6), ("Set14", 28.15), ("BSD100", 27.35)])
+@pytest.mark.parametrize(("name", "least"), [("Set5", 31.7), ("Set14", 28.2), ("BSD100", 27.4)])
 def test_the_fidelity_stage_reaches_its_mark(name: str, least: float) -> None:
     if "SRZOO_DATA" not in os.environ:
         pytest.skip("SRZOO_DATA does not name a folder with the literature's images")
