@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,6 +21,9 @@ BOARD = "tensorboard"
 
 PENDING = 20
 """Most rows that wait on the device before they are looked at: to look at each would keep a GPU waiting."""
+
+PATIENCE = 5.0
+"""Most seconds that they wait, where steps are so slow that a person would."""
 
 
 class Recorder:
@@ -52,6 +56,7 @@ class Recorder:
         self._stage, self._guard, self._watched, self._scaled = stage, guard, watched, scaled
         self._before = note
         self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
+        self._settled = time.monotonic()
 
     def add(self, step: int, values: dict[str, Tensor], facts: dict[str, float]) -> None:
         """Take the values of a step in, and what is known of it without asking the device."""
@@ -66,7 +71,8 @@ class Recorder:
     @property
     def full(self) -> bool:
         """Whether it is time to `settle`."""
-        return len(self._pending) >= PENDING
+        waited = time.monotonic() - self._settled
+        return len(self._pending) >= PENDING or (bool(self._pending) and waited >= PATIENCE)
 
     def settle(self) -> Iterator[tuple[int, dict[str, float], str]]:
         """Look at what is pending and write it: step, row and note of each.
@@ -75,6 +81,7 @@ class Recorder:
             BlowUp: Training has blown up; the ledger is written as far as that row.
         """
         pending, self._pending = self._pending, []
+        self._settled = time.monotonic()
         try:
             for (step, _, facts), numbers in zip(pending, _fetch([values for _, values, _ in pending]), strict=True):
                 units = {name: numbers.pop(name) for name in [*numbers] if name.startswith("kl.")}
