@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
+    from srzoo.data.pairs import ImagePair
     from srzoo.fetch import PinnedFile
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -45,3 +47,28 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training import write_photos
 
     return write_photos(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def three_photos() -> list[np.ndarray]:
+    """Small parts of photos, (48, 60, 3)."""
+    from trees import crops
+
+    return list(crops(3, 48, 60))
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[ImagePair]:
+    """The sample photos at x4."""
+    from srzoo.data.pairs import sample_pairs
+
+    return sample_pairs(4)
+
+
+@pytest.fixture(scope="module")
+def crops(pairs: list[ImagePair]) -> list[ImagePair]:
+    """Three crops, the last of one channel."""
+    from srzoo.data.pairs import make_pair
+
+    cut = [make_pair(pair.name, pair.hr[100:196, 100:220], 4) for pair in pairs[:3]]
+    return [*cut[:2], make_pair("gray", cut[2].hr[..., 0], 4)]

@@ -6,12 +6,14 @@ import pickle
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from srzoo.dataset import Dataset
 from srzoo.resize import imresize
 
 Pixels = NDArray[np.uint8]
@@ -29,6 +31,22 @@ def crops(count: int, height: int, width: int, seed: int = 0) -> Iterator[Pixels
         photo = _photos()[number % len(_photos())]
         top, left = (int(draw.integers(0, a - b + 1)) for a, b in zip(photo.shape, (height, width), strict=False))
         yield photo[top : top + height, left : left + width]
+
+
+def small(pixels: np.ndarray, scale: int = 4) -> np.ndarray:
+    """LR of a photo."""
+    return imresize(pixels, size=(pixels.shape[0] // scale, pixels.shape[1] // scale), edge="clamp")
+
+
+def save(file: Path, pixels: np.ndarray, **options: Any) -> None:
+    """Write an image with Pillow, and the folders it lies in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(file, **options)
+
+
+def names(dataset: Dataset, scale: int | None = None) -> list[str]:
+    """Names of a data set's records."""
+    return [record.name for record in dataset.records(scale)]
 
 
 def cifar10(root: Path, per_batch: int = 4) -> Path:
@@ -88,6 +106,5 @@ def div2k(root: Path, scale: int = 4) -> Path:
         for index, pixels in enumerate(crops(count, 144, 192, seed=first)):
             name = f"{first + index:04}"
             Image.fromarray(pixels).save(hr / f"{name}.png")
-            small = imresize(pixels, size=(144 // scale, 192 // scale), edge="clamp")
-            Image.fromarray(small).save(lr / f"{name}x{scale}.png")
+            Image.fromarray(small(pixels, scale)).save(lr / f"{name}x{scale}.png")
     return root
