@@ -144,7 +144,7 @@ def orthogonalize(stacks: Sequence[Tensor]) -> list[Tensor]:
         product = factor if product is None else factor @ product
         gram = factor @ gram @ factor
     assert product is not None
-    return [each @ x for each, x in zip(product.split([len(x) for x in normal]), normal, strict=True)]
+    return [each @ x for each, x in zip(torch.split(product, [len(x) for x in normal]), normal, strict=True)]
 
 
 def matrix_weights(model: nn.Module) -> Iterator[Tensor]:

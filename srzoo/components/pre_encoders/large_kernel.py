@@ -21,8 +21,9 @@ class _LargeKernelBlock(nn.Module):
             nn.Conv2d(inner, inner, 5, padding=2, groups=inner),
             nn.Conv2d(inner, inner, 5, padding=6, groups=inner, dilation=3),
         )
-        self.leave = nn.Sequential(nn.Conv2d(inner, channels, 1), ChannelNorm(channels))
-        nn.init.constant_(self.leave[1].weight, 0.1)
+        norm = ChannelNorm(channels)
+        nn.init.constant_(norm.weight, 0.1)
+        self.leave = nn.Sequential(nn.Conv2d(inner, channels, 1), norm)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.enter(x)
