@@ -103,6 +103,18 @@ def test_a_term_far_above_its_mean_is_a_blow_up() -> None:
         guard.look(152, {"prior.l1": 0.02, "gradient": math.nan}, WATCHED)
 
 
+def test_rows_wait_for_company_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("srzoo.train.record.time.monotonic", lambda: now[0])
+    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=False)
+    now[0] = 60
+    assert not recorder.full
+    recorder.add(0, {"gradient": torch.tensor(1.0)}, {})
+    assert recorder.full and [step for step, _, _ in recorder.settle()] == [0]
+    recorder.add(1, {"gradient": torch.tensor(1.0)}, {})
+    assert not recorder.full
+
+
 def test_a_float16_step_that_is_skipped_is_harmless_and_a_loss_that_is_no_number_is_not() -> None:
     recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=True)
     infinite, nothing = torch.tensor(math.inf), torch.tensor(math.nan)
