@@ -20,7 +20,7 @@ LICENCE = (
     "T91, BSDS500 (Berkeley, non-commercial research) and a set of public wallpapers; the perceptual stages also saw "
     "features of a SqueezeNet trained on ImageNet. The code's licence does not extend to them."
 )
-TRAINING_PARTS = ("reference", "compact")
+TRAINING_PARTS = ("reference", "large", "compact")
 """Shipped with its posterior, so that what the latent carries can be tested and training can go on."""
 
 
