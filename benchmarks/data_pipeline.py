@@ -49,6 +49,8 @@ def waiting(recipe: Recipe, data: Path, steps: int, workers: int) -> dict[str, f
     seen: list[tuple[float, float]] = []
 
     def watch(report: Report) -> None:
+        if not report.values:
+            return
         seen.append((recipe.data.batch / report.values["images_per_second"], report.values["data_seconds"]))
         if len(seen) == SETTLING + steps:
             raise _EnoughError

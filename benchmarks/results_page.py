@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SETS = ("Set5", "Set14", "BSD100", "validation", "sample")
 SCALES = (4, 3, 2)
-TO_KNOW = ("large-fidelity", "reference-fidelity", "reference", "compact-fidelity")
+TO_KNOW = ("large-fidelity", "reference-fidelity", "large", "reference", "compact-fidelity")
 SAMPLED = ("reference", "large")
 """Models that were trained to be sampled from."""
 PUBLISHED_SETS = ("Set5", "Set14", "BSD100")

@@ -77,8 +77,12 @@ def ours(recipe: Recipe, data: Path, folder: Path, device: str) -> Iterator[floa
 
     def watch(report: Report) -> None:
         nonlocal seen
+        if report.values:
+            return
         seen += 1
         if seen % ROUND == 0:
+            if device != "cpu":
+                torch.cuda.synchronize()
             told.put(time.perf_counter())
             go.acquire()
 

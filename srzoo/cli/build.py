@@ -114,11 +114,11 @@ def build(
             row.takes,
             row.gives,
             row.parameters,
-            row.macs / 1e9,
+            round(row.macs / 1e9, 2),
         ]
         for row in summary.parts
     ]
-    rows.append(["generator", None, None, None, None, summary.parameters, summary.macs / 1e9])
+    rows.append(["generator", None, None, None, None, summary.parameters, round(summary.macs / 1e9, 2)])
     columns = ("kind", "part", "distribution", "takes", "gives", "parameters", "GMACs")
     print_table(columns, rows, f"{preset}, x{summary.scale}; GMACs for an LR image of {size[1]}x{size[0]}")
     click.echo(f"\n{summary.flow}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 20
 """Photos that are named on the terminal; the run's folder has a list of all."""
+
+_QUIET = 60.0
+"""Seconds from one line to the next where there is no terminal for a bar."""
 
 
 @click.command()
@@ -87,23 +91,26 @@ def train(
         return
     if recipe is None:
         raise UsageError("name a recipe: srzoo list recipes shows those that ship, srzoo train --help examples")
-    import torch
+    from srzoo.train.recipe import data_folder, load_recipe
+
+    chosen = load_recipe(recipe, _changes(assignments) | ({"start": start} if start else {}))
+    folder = output or Path("runs") / Path(recipe).stem
+    photos = data_folder(data, os.environ)
+
+    import torch  # what is slow to import comes after what can be refused at once
 
     from srzoo.train.engine import processes_here
     from srzoo.train.loop import UNUSED, Run
-    from srzoo.train.recipe import data_folder, load_recipe
     from srzoo.zoo import usable_device
 
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = load_recipe(recipe, _changes(assignments) | ({"start": start} if start else {}))
-    folder = output or Path("runs") / Path(recipe).stem
     place = usable_device(device)
     with progress_bar() as tell:
         run = Run(
             chosen,
             folder,
-            data_folder(data, os.environ),
+            photos,
             device=place,
             resume=resume,
             memory=int(memory * 2**30) // processes_here(),
@@ -181,28 +188,40 @@ def _unused(run: Run) -> str:
 
 
 def _watched(run: Run) -> Path:
+    """Train; on a terminal with a bar, and elsewhere with a line now and then, so that a log shows that it goes on."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     console = Console(stderr=True)
+    whole = Column(no_wrap=True)
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[terms]}"),
+        TextColumn("{task.description}", table_column=whole),
+        BarColumn(bar_width=20),
+        TextColumn("{task.completed}/{task.total}", table_column=whole),
+        TimeRemainingColumn(table_column=whole),
+        TextColumn("{task.fields[terms]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
         console=console,
+        expand=True,
         disable=not (console.is_terminal and run.leads),
     )
     tasks: dict[str, Any] = {}
+    spoken = time.monotonic()
 
     def watch(report: Report) -> None:
+        nonlocal spoken
         if not run.leads:
             return
         name = report.stage.name
         if name not in tasks:
             tasks[name] = bar.add_task(name, total=report.stage.steps, terms="", completed=report.step - 1)
-        bar.update(tasks[name], completed=report.step, terms=_terms(report, run.recipe.batch(report.stage)))
+        if not report.values:
+            bar.update(tasks[name], completed=report.step)
+        elif terms := _terms(report, run.recipe.batch(report.stage)):
+            bar.update(tasks[name], terms=terms)
+            if not console.is_terminal and time.monotonic() - spoken >= _QUIET:
+                spoken = time.monotonic()
+                console.print(f"{name} {report.step}/{report.stage.steps}: {terms}", markup=False, soft_wrap=True)
         if "val_psnr_y" in report.values:
             psnr = report.values["val_psnr_y"]
             console.print(f"{name} {report.step}/{report.stage.steps}: validation {psnr:.3f} dB")
@@ -214,7 +233,7 @@ def _watched(run: Run) -> Path:
 
 
 def _terms(report: Report, batch: int) -> str:
-    """The numbers that fit beside a progress bar."""
+    """The numbers beside a progress bar; as many as fit are shown."""
     values = report.values
     if "images_per_second" not in values:
         return ""

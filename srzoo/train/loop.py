@@ -46,13 +46,13 @@ UNUSED = "unused-photos.txt"
 
 @dataclass(frozen=True)
 class Report:
-    """What a watcher is told of a step, once its numbers are known."""
+    """What a watcher is told of a step: that it is done, and later, where it has a row, its numbers."""
 
     stage: Stage
     step: int
     """Steps done in the stage."""
     values: Mapping[str, float]
-    """What the ledger has of it; see docs/training.md."""
+    """What the ledger has of it; see docs/training.md. Empty as long as they are not known."""
     note: str = ""
     """What a person should know, mostly nothing."""
 
@@ -232,6 +232,7 @@ class Run:
             while self.progress.stage_step < stage.steps:
                 self._step(trainer, batches, recorder)
                 done = self.progress.stage_step
+                watch(Report(stage, done, {}))
                 validates, saves = self._validates(stage, done), self._saves(stage, done)
                 if validates or saves or recorder.full:
                     self._settle(recorder, stage, validates, watch)
