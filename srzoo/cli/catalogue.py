@@ -59,11 +59,19 @@ def _header(file: Path) -> dict[str, Any]:
 
 
 def _model_summary(header: dict[str, Any]) -> str:
-    """Scale, score and stages, then what the preset of its recipe says of the network."""
+    """Scale, score and the losses of its stages, then what the preset of its recipe says of the network."""
     training = header["training"]
     score = f"{header['scores']['Set5']['psnr_y']:.2f} dB on Set5"
-    told = f"x{header['config']['scale']}, {score}, {' + '.join(training['stages'])}"
-    return f"{told}: {file_summary(files('preset')[training['recipe']['preset']])}"
+    stages = [stage for stage in training["recipe"]["stages"] if stage["name"] in training["stages"]]
+    losses = ", then ".join(" + ".join(_terms(stage["prior"])) for stage in stages)
+    network = file_summary(files("preset")[training["recipe"]["preset"]])
+    return f"x{header['config']['scale']}, {score}, by {losses}: {network}"
+
+
+def _terms(losses: dict[str, Any]) -> list[str]:
+    """Names of the losses that have a weight."""
+    weights = {name: term["weight"] if isinstance(term, dict) else term for name, term in losses.items()}
+    return [name for name, weight in weights.items() if weight]
 
 
 def match_folder(text: str) -> str:
