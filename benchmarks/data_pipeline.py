@@ -21,7 +21,7 @@ from typing import Any
 import click
 import torch
 
-from srzoo.train.data import open_crops
+from srzoo.train.data import open_crops, open_sets
 from srzoo.train.loop import Report, Run
 from srzoo.train.recipe import Recipe, load_recipe
 
@@ -77,7 +77,7 @@ def crops_per_second(name: str, data: Path, steps: list[Any], seconds: float) ->
     """
     plain = load_recipe(name)
     recipe = load_recipe(name, {"data": {"train": plain.data.train[:1], "degradation": steps}})
-    crops = open_crops(recipe, data, recipe.network().scale, MEMORY, lambda done, total, what: None)
+    crops = open_crops(recipe, open_sets(recipe, data), recipe.network().scale, MEMORY, lambda done, total, what: None)
     for index in range(len(crops.photos)):
         crops.photos.lr(index)
     made, began = 0, time.thread_time()

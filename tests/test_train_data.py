@@ -122,6 +122,13 @@ def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str) -> Non
         assert same(list(found), wanted)
 
 
+def test_all_data_sets_that_are_missing_are_named_at_once(base: Path) -> None:
+    (base / "recipe.toml").write_text(RECIPE.replace('["photos"]', '["photos", "train/one", "train/two"]'))
+    refused = srzoo("train", base / "recipe.toml", "--data", base, "-o", base / "run")
+    assert refused.returncode == 1 and refused.stderr.startswith("error: there is no folder")
+    assert "one: check the path" in refused.stderr and refused.stderr.endswith("; nor can be opened: train/two\n")
+
+
 @pytest.mark.parametrize("chain", ["bicubic", "blocks"])
 def test_a_device_cuts_the_same_crops_from_photos_in_its_memory(base: Path, chain: str) -> None:
     (base / "photos" / "3.png").write_bytes(b"broken")

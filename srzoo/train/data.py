@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,49 +14,80 @@ from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
 from srzoo.data.resident import ResidentCrops, fits
+from srzoo.dataset import Dataset
 from srzoo.degrade import LITERATURE, build_chain
-from srzoo.errors import DataError
+from srzoo.errors import DataError, SrzooError
 from srzoo.train.recipe import Recipe
 
 
+@dataclass(frozen=True)
+class Sets:
+    """The data sets of a recipe."""
+
+    train: tuple[Dataset, ...]
+    validation: Dataset
+
+
+def open_sets(recipe: Recipe, base: Path) -> Sets:
+    """Find the data sets that a recipe names.
+
+    Args:
+        recipe: Names them.
+        base: Folder that paths start from.
+
+    Raises:
+        SrzooError: One cannot be opened.
+        DataError: Several cannot; all are named.
+    """
+    opened: list[Dataset] = []
+    failed: dict[str, SrzooError] = {}
+    for text in (*recipe.data.train, recipe.data.validation):
+        try:
+            opened.append(open_dataset(text, base))
+        except SrzooError as error:
+            failed[text] = error
+    if failed:
+        first, *others = failed
+        raise DataError(f"{failed[first]}; nor can be opened: {', '.join(others)}") if others else failed[first]
+    return Sets(tuple(opened[:-1]), opened[-1])
+
+
 def open_crops(
-    recipe: Recipe, base: Path, scale: int, memory: int, tell: Tell, device: torch.device | str = "cpu"
+    recipe: Recipe, sets: Sets, scale: int, memory: int, tell: Tell, device: torch.device | str = "cpu"
 ) -> Crops:
     """The crops that a recipe trains on.
 
     Args:
-        recipe: Names the data sets, and what makes LR.
-        base: Folder that paths start from.
+        recipe: Says what makes LR.
+        sets: Where the photos are.
         scale: Enlargement factor.
         memory: Most bytes of pixels to keep.
         tell: Told of progress while photos are looked at and decoded.
         device: Where they are wanted; a GPU cuts them itself where it can.
 
     Raises:
-        DataError: A data set is not where it should be, or no photo can be used.
+        DataError: No photo can be used.
         ConfigError: Not exactly one step of the degradation shrinks.
     """
     data = recipe.data
     chain = None if data.lr == "given" else build_chain(scale, data.degradation)
     smallest = scale * max(map(recipe.crop, recipe.stages))
-    datasets = [open_dataset(text, base) for text in data.train]
-    photos = Photos(datasets, ", ".join(data.train), chain, scale, smallest, memory, tell)
+    photos = Photos(sets.train, ", ".join(data.train), chain, scale, smallest, memory, tell)
     place = torch.device(device)
     return (
         ResidentCrops(photos, chain, scale, place) if fits(photos, chain, scale, place) else Crops(photos, chain, scale)
     )
 
 
-def validation_pairs(recipe: Recipe, base: Path, scale: int, tell: Tell) -> Sequence[ImagePair]:
+def validation_pairs(recipe: Recipe, sets: Sets, scale: int, tell: Tell) -> Sequence[ImagePair]:
     """The pairs that a recipe's models are chosen by, each decoded once to see that it can be.
 
     LR is the data set's own, or MATLAB's bicubic; where the recipe degrades otherwise, it is made as for training.
 
     Raises:
-        SrzooError: The data set is not where it should be, an image cannot be scored on, or one comes without the LR
-            that the recipe trains on.
+        SrzooError: An image cannot be scored on, or comes without the LR that the recipe trains on.
     """
-    dataset = open_dataset(recipe.data.validation, base)
+    dataset = sets.validation
     if recipe.data.lr == "given":
         for record in dataset.records(scale):
             if record.lr is None:

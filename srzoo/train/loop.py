@@ -20,7 +20,7 @@ from srzoo.errors import TrainingError, WriteError
 from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
 from srzoo.train.batches import stage_batches
-from srzoo.train.data import open_crops, validation_pairs
+from srzoo.train.data import open_crops, open_sets, validation_pairs
 from srzoo.train.engine import gather_over_processes, start_engine
 from srzoo.train.guard import BlowUp, Guard
 from srzoo.train.objective import Objective
@@ -106,6 +106,7 @@ class Run:
                 f"cannot train at x{scale}: set model.scale to a whole number, and use the model at that"
             )
         saved = self._saved(resume)
+        sets = open_sets(recipe, data)
         self._objectives = [Objective(stage, scale) for stage in recipe.stages]
         self._fabric, precision = start_engine(torch.device(device), recipe.precision)
         self.precision = precision
@@ -126,8 +127,8 @@ class Run:
         if compiled:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
-        self._validation = validation_pairs(recipe, data, scale, tell)
-        self._crops = open_crops(recipe, data, scale, memory, tell, self._fabric.device)
+        self._validation = validation_pairs(recipe, sets, scale, tell)
+        self._crops = open_crops(recipe, sets, scale, memory, tell, self._fabric.device)
         self.photos = self._crops.photos
         self._groups: Groups = {}
         self._guard = Guard(recipe.guard.limit)
