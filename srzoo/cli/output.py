@@ -77,11 +77,11 @@ def print_fields(fields: Mapping[str, Any], indent: int = 0) -> None:
         elif _is_nested(value):
             click.echo(f"{' ' * indent}{name}")
             for item in value:
-                if "name" in item:
-                    click.echo(f"{' ' * (indent + 2)}{item['name']}")
-                print_fields(
-                    {key: each for key, each in item.items() if key != "name"}, indent + 2 + 2 * ("name" in item)
-                )
+                inner, rest = indent + 2, dict(item)
+                if heading := rest.pop("name", ""):
+                    click.echo(f"{' ' * inner}{heading}")
+                    inner += 2
+                print_fields(rest, inner)
         else:
             click.echo(f"{' ' * indent}{name.ljust(width)}  {cell_text(value)}".rstrip())
 

@@ -88,14 +88,15 @@ class Crops:
             key: Seed of the run, number of the step, number of the crop.
             crop: Side of the square LR crop in pixels.
         """
-        first = min(int(np.searchsorted(self._cumulative, np.random.default_rng(key).random())), len(self.photos) - 1)
+        generator = np.random.default_rng(key)
+        first = min(int(np.searchsorted(self._cumulative, generator.random())), len(self.photos) - 1)
         for index in (*range(first, len(self.photos)), *range(first)):
             if self.photos.usable(index):
-                generator = np.random.default_rng(key)
-                generator.random()
                 free = [length // self._scale - crop + 1 for length in self.photos.sizes[index]]
                 top, left = (int(generator.integers(0, places)) for places in free)
                 yield Cut(index, top, left, int(generator.integers(4)), bool(generator.integers(2))), generator
+                generator = np.random.default_rng(key)
+                generator.random()
 
     def _sample(self, key: tuple[int, int, int], crop: int) -> tuple[Pixels, Pixels]:
         """One pair of crops; in the place of a photo that cannot be read comes the next one that can."""

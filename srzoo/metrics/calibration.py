@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srzoo.errors import UsageError
 from srzoo.metrics.inputs import Pixels, check_samples, luma_of
-
-if TYPE_CHECKING:
-    import torch
 
 FloatArray = NDArray[np.float64]
 
@@ -93,26 +89,19 @@ def _root_mean_square(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-class Calibration:
+def measure_calibration(samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
     """Whether the samples tell where the error is (``calibration``) and how large it is (``calibration_ratio``).
 
     ``calibration`` is the `rank_correlation` of predicted and true error over an image's pixels: 1 is best, 0 is blind,
     NaN where the samples are all equal. ``calibration_ratio`` is the root mean square of the predicted error over that
     of the true one: 1 is best, below 1 the model is too sure of itself.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.SamplesMeasurer`.
     """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
-        """See `srzoo.metrics.catalogue.SamplesMeasurer`."""
-        check_samples("calibration", samples, hr)
-        predicted, true = predicted_and_true_error(samples, hr)
-        error = _root_mean_square(true)
-        return {
-            "calibration": rank_correlation(predicted, true),
-            "calibration_ratio": _root_mean_square(predicted) / error if error else nan,
-        }
+    check_samples("calibration", samples, hr)
+    predicted, true = predicted_and_true_error(samples, hr)
+    error = _root_mean_square(true)
+    return {
+        "calibration": rank_correlation(predicted, true),
+        "calibration_ratio": _root_mean_square(predicted) / error if error else nan,
+    }

@@ -106,14 +106,20 @@ class Metric:
     """
 
 
-def _lazily(where: str) -> Callable[[torch.device | str], Any]:
-    """A starter that imports a class, written ``module:Class``, only when it is called."""
+def _found(where: str) -> Any:
+    """What is written ``module:name``, imported now."""
     module, _, name = where.partition(":")
+    return getattr(import_module(f"srzoo.metrics.{module}"), name)
 
-    def start(device: torch.device | str = "cpu") -> Any:
-        return getattr(import_module(f"srzoo.metrics.{module}"), name)(device)
 
-    return start
+def _lazily(where: str) -> Callable[[torch.device | str], Any]:
+    """A starter of a class, written ``module:Class``, which is imported only when it is called."""
+    return lambda device: _found(where)(device)
+
+
+def _plainly(where: str) -> Callable[[torch.device | str], Any]:
+    """A starter of a function, written ``module:function``, which measures by itself and on no device."""
+    return lambda device: _found(where)
 
 
 _ALL = (
@@ -160,7 +166,7 @@ _ALL = (
         higher_is_better=False,
         level="image",
         needs_hr=True,
-        start=_lazily("spectrum:SpectrumDistance"),
+        start=_plainly("spectrum:measure_spectrum"),
     ),
     Metric(
         name="niqe",
@@ -169,7 +175,7 @@ _ALL = (
         higher_is_better=False,
         level="image",
         needs_hr=False,
-        start=_lazily("niqe:NaturalnessEvaluator"),
+        start=_plainly("niqe:measure_niqe"),
     ),
     Metric(
         name="fid",
@@ -205,7 +211,7 @@ _ALL = (
         higher_is_better=True,
         level="samples",
         needs_hr=True,
-        start=_lazily("diversity:SquaredErrorDiversity"),
+        start=_plainly("diversity:measure_squared_errors"),
     ),
     Metric(
         name="best_of_n",
@@ -214,7 +220,7 @@ _ALL = (
         higher_is_better=True,
         level="samples",
         needs_hr=True,
-        start=_lazily("samples:BestOfSamples"),
+        start=_plainly("samples:measure_best"),
     ),
     Metric(
         name="mean_of_samples",
@@ -223,7 +229,7 @@ _ALL = (
         higher_is_better=True,
         level="samples",
         needs_hr=True,
-        start=_lazily("samples:MeanOfSamples"),
+        start=_plainly("samples:measure_mean"),
     ),
     Metric(
         name="calibration",
@@ -232,7 +238,7 @@ _ALL = (
         higher_is_better=True,
         level="samples",
         needs_hr=True,
-        start=_lazily("calibration:Calibration"),
+        start=_plainly("calibration:measure_calibration"),
     ),
 )
 

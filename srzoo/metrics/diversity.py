@@ -62,21 +62,14 @@ class Diversity:
         return {"diversity": diversity(np.stack(maps))}
 
 
-class SquaredErrorDiversity:
+def measure_squared_errors(samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
     """`diversity` on squared error, its mean over channels at each pixel.
 
     Never to be set beside `Diversity`: white noise alone lifts this one to 20 and more.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.SamplesMeasurer`.
     """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
-        """See `srzoo.metrics.catalogue.SamplesMeasurer`."""
-        check_samples("diversity_mse", samples, hr)
-        errors = np.square(np.stack(samples).astype(np.float64) - hr)
-        maps = errors.mean(axis=3) if hr.ndim == 3 else errors
-        return {"diversity_mse": diversity(maps)}
+    check_samples("diversity_mse", samples, hr)
+    errors = np.square(np.stack(samples).astype(np.float64) - hr)
+    maps = errors.mean(axis=3) if hr.ndim == 3 else errors
+    return {"diversity_mse": diversity(maps)}

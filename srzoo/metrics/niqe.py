@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 from srzoo.errors import UsageError
 from srzoo.metrics.inputs import Pixels, check_image, luma_of
 from srzoo.resize import imresize
-
-if TYPE_CHECKING:
-    import torch
 
 FloatArray = NDArray[np.float64]
 
@@ -156,23 +152,16 @@ def _pristine() -> tuple[FloatArray, FloatArray]:
     return model["mean"], model["covariance"]
 
 
-class NaturalnessEvaluator:
+def measure_niqe(sr: Pixels, hr: Pixels | None = None, lr: Pixels | None = None) -> float:
     """`niqe` of luma, rounded to whole levels; of SR alone.
 
     Source: Mittal, Soundararajan and Bovik, "Making a 'Completely Blind' Image Quality Analyzer", IEEE Signal
     Processing Letters, 2013, with the authors' own pristine model. Luma is BT.601 studio range, as in the PIRM 2018
     challenge and most work on super-resolution since; no border is cropped.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.ImageMeasurer`.
     """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, sr: Pixels, hr: Pixels | None = None, lr: Pixels | None = None) -> float:
-        """See `srzoo.metrics.catalogue.ImageMeasurer`."""
-        check_image("niqe", sr, BLOCK)
-        if max(sr.shape[:2]) < 2 * BLOCK:
-            raise UsageError(f"niqe needs at least {2 * BLOCK}x{BLOCK} pixels, got {sr.shape[1]}x{sr.shape[0]}")
-        return niqe(np.rint(luma_of(sr)))
+    check_image("niqe", sr, BLOCK)
+    if max(sr.shape[:2]) < 2 * BLOCK:
+        raise UsageError(f"niqe needs at least {2 * BLOCK}x{BLOCK} pixels, got {sr.shape[1]}x{sr.shape[0]}")
+    return niqe(np.rint(luma_of(sr)))

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from srzoo.metrics.inputs import Pixels, check_samples, luma_of
 from srzoo.metrics.psnr import psnr
-
-if TYPE_CHECKING:
-    import torch
 
 
 def luma_psnr(sr: Pixels, hr: Pixels, border: int) -> float:
@@ -31,39 +27,25 @@ def mean_image(samples: Sequence[Pixels]) -> Pixels:
     return np.rint(np.mean(samples, axis=0)).astype(np.uint8)
 
 
-class BestOfSamples:
+def measure_best(samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
     """`luma_psnr` of the sample with the highest, a border of the scale cropped: what a user who may choose can have.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.SamplesMeasurer`.
     """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
-        """See `srzoo.metrics.catalogue.SamplesMeasurer`."""
-        check_samples("best_of_n", samples, hr, _smallest(hr, lr))
-        return {"best_of_n": max(luma_psnr(sample, hr, _scale(hr, lr)) for sample in samples)}
+    check_samples("best_of_n", samples, hr, _smallest(hr, lr))
+    return {"best_of_n": max(luma_psnr(sample, hr, _scale(hr, lr)) for sample in samples)}
 
 
-class MeanOfSamples:
+def measure_mean(samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
     """`luma_psnr` of the `mean_image` of the samples, a border of the scale cropped.
 
     Of samples that are true draws given LR the mean has the highest PSNR of all; see Blau and Michaeli, "The
     Perception-Distortion Tradeoff", CVPR 2018.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.SamplesMeasurer`.
     """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, samples: Sequence[Pixels], hr: Pixels, lr: Pixels) -> dict[str, float]:
-        """See `srzoo.metrics.catalogue.SamplesMeasurer`."""
-        check_samples("mean_of_samples", samples, hr, _smallest(hr, lr))
-        return {"mean_of_samples": luma_psnr(mean_image(samples), hr, _scale(hr, lr))}
+    check_samples("mean_of_samples", samples, hr, _smallest(hr, lr))
+    return {"mean_of_samples": luma_psnr(mean_image(samples), hr, _scale(hr, lr))}
 
 
 def _scale(hr: Pixels, lr: Pixels) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from srzoo.metrics.inputs import Pixels, luma_of, reference
 
-if TYPE_CHECKING:
-    import torch
-
 FloatArray = NDArray[np.float64]
+
+SMALLEST = 16
+"""Height and width, in pixels, that give eight rings."""
 
 _ROUNDING_NOISE = 1 / 12
 """Power of the noise that rounding to whole numbers adds; what is weaker is not in the image."""
@@ -61,24 +59,14 @@ def spectrum_distance(first: FloatArray, second: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(radial_spectrum(first)[1] - radial_spectrum(second)[1]))))
 
 
-class SpectrumDistance:
+def measure_spectrum(sr: Pixels, hr: Pixels | None, lr: Pixels | None = None) -> float:
     """`spectrum_distance` of luma.
 
     It needs no weights and no alignment: it sees how much detail there is at each scale, not where. A blurred image and
     one with too much noise both score badly. The average over rings is that of Durall, Keuper and Keuper, "Watch Your
     Up-Convolution", CVPR 2020.
 
-    Args:
-        device: Not used.
+    See `srzoo.metrics.catalogue.ImageMeasurer`.
     """
-
-    SMALLEST = 16
-    """Height and width, in pixels, that give eight rings."""
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        pass
-
-    def __call__(self, sr: Pixels, hr: Pixels | None, lr: Pixels | None = None) -> float:
-        """See `srzoo.metrics.catalogue.ImageMeasurer`."""
-        hr = reference("spectrum", sr, hr, self.SMALLEST)
-        return spectrum_distance(luma_of(sr), luma_of(hr))
+    hr = reference("spectrum", sr, hr, SMALLEST)
+    return spectrum_distance(luma_of(sr), luma_of(hr))
