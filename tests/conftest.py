@@ -49,6 +49,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_photos(tmp_path_factory.mktemp("data"))
 
 
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A data folder with photos to train on and to validate by."""
+    from PIL import Image
+    from trees import crops
+
+    for name, count, seed in (("photos", 5, 1), ("validation", 1, 2)):
+        (tmp_path / name).mkdir()
+        for index, pixels in enumerate(crops(count, 90 + 8 * seed, 121, seed)):
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def three_photos() -> list[np.ndarray]:
     """Small parts of photos, (48, 60, 3)."""
