@@ -9,7 +9,7 @@ from typing import Any
 from srzoo.benchmark.identity import network_config
 from srzoo.benchmark.store import Result
 
-GROUNDS = ("compact", "reference")
+GROUNDS = ("compact", "reference", "large")
 """Models that ablations are held against: the first of them that is on the board."""
 
 VARIANTS = ("-fidelity", "-perceptual")
@@ -80,7 +80,7 @@ def _training(result: Result) -> dict[str, Any]:
     """What of a file's account of its training could change the weights, but for the network."""
     training = result.values["training"] or {}
     recipe = training.get("recipe") or {}
-    ignored = ("preset", "model", "validate_every", "save_every", "stages")
+    ignored = ("preset", "model", "validate_every", "save_every", "log_every", "stages")
     stages = {stage["name"]: stage for stage in recipe.get("stages", ()) if stage["name"] in training.get("stages", ())}
     kept = {key: value for key, value in recipe.items() if key not in ignored}
     return {**kept, "photos": training.get("photos"), "stages": stages}
