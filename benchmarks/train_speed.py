@@ -23,6 +23,7 @@ import torch
 from torch.nn import functional as F
 
 from srzoo.assembly import build_model
+from srzoo.data.prefetch import processors
 from srzoo.train.loop import Report, Run
 from srzoo.train.recipe import Recipe, load_recipe
 from srzoo.train.step import takes_posterior
@@ -67,7 +68,7 @@ def plain(recipe: Recipe, batches: list[tuple[torch.Tensor, ...]], device: str) 
     return turn
 
 
-def ours(recipe: Recipe, data: Path, folder: Path, device: str) -> Iterator[float]:
+def ours(recipe: Recipe, data: Path, folder: Path, device: str, graphs: bool) -> Iterator[float]:
     """srzoo's loop; each turn yields how long `ROUND` steps took. A generator cannot pause it, a thread can."""
     from queue import Queue
     from threading import Semaphore, Thread
@@ -86,7 +87,7 @@ def ours(recipe: Recipe, data: Path, folder: Path, device: str) -> Iterator[floa
             told.put(time.perf_counter())
             go.acquire()
 
-    run = Run(recipe, folder, data, device=device)
+    run = Run(recipe, folder, data, device=device, workers=max(1, processors() // 2), graphs=graphs)
     Thread(target=lambda: run.run(watch), daemon=True).start()
     last = told.get()  # the first turn warms up
     while True:
@@ -104,9 +105,18 @@ def ours(recipe: Recipe, data: Path, folder: Path, device: str) -> Iterator[floa
 @click.option("--turns", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--precision", default=None, help="In place of the recipe's.")
 @click.option("--adam", is_flag=True, help="Adam in place of the recipe's optimiser, as in the plain loop.")
+@click.option("--no-graphs", is_flag=True, help="Launch every kernel anew on a GPU as well.")
 @click.option("--profile", is_flag=True, help="Also tell the share of the time that a GPU spends in kernels.")
 def main(
-    data: Path, recipe: str, threads: int, device: str, turns: int, precision: str | None, adam: bool, profile: bool
+    data: Path,
+    recipe: str,
+    threads: int,
+    device: str,
+    turns: int,
+    precision: str | None,
+    adam: bool,
+    no_graphs: bool,
+    profile: bool,
 ) -> None:
     """Print medians over turns, as JSON."""
     torch.set_num_threads(threads)
@@ -114,7 +124,7 @@ def main(
     changes |= {"validate_every": 10**6, "save_every": 10**6, **({"precision": precision} if precision else {})}
     chosen = load_recipe(recipe, changes)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        turns_of_ours = ours(chosen, data, Path(folder), device)
+        turns_of_ours = ours(chosen, data, Path(folder), device, not no_graphs)
         next(turns_of_ours)
         batch, crop, scale = chosen.data.batch, chosen.data.crop, chosen.network().scale
         batches = [
@@ -133,15 +143,15 @@ def main(
             "torch": torch.__version__,
         }
         if profile:
-            found["kernel_share"] = kernel_share(turns_of_ours)
+            found["kernel_share"] = kernel_seconds(turns_of_ours) / statistics.median(one for one, _ in times)
         click.echo(json.dumps(found, indent=2))
 
 
-def kernel_share(turns_of_ours: Iterator[float]) -> float:
-    """Share of a turn in which a GPU computes, by PyTorch's profiler."""
+def kernel_seconds(turns_of_ours: Iterator[float]) -> float:
+    """Seconds of a turn in which a GPU computes, by PyTorch's profiler, which makes the turn itself longer."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
-        seconds = next(turns_of_ours)
-    return sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6 / seconds
+        next(turns_of_ours)
+    return sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
 
 
 if __name__ == "__main__":

@@ -291,3 +291,11 @@ class LatentLoss(Loss):
         Returns:
             A scalar in nats per latent unit; one unit is one value of a latent map.
         """
+
+    def steady(self, step: int) -> bool:
+        """Whether `forward` does from this step on what it does at this step, so that a GPU can repeat it by itself.
+
+        Args:
+            step: Steps done in the stage.
+        """
+        return False

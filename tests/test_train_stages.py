@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,12 +14,14 @@ from torch import nn
 from training import RECIPE, numbers, train
 
 from srzoo.checkpoint import load_model, read_header, save_model
+from srzoo.train.batch import Batch
 from srzoo.train.batches import batch_noise, shared_indices
 from srzoo.train.loop import Run
 from srzoo.train.muon import Muon, orthogonalize
 from srzoo.train.optimizers import rate_share
 from srzoo.train.recipe import Stage, load_recipe
-from srzoo.train.step import Batch, Trainer, gradient_penalty, takes_posterior
+from srzoo.train.step import Trainer, gradient_penalty, takes_posterior
+from srzoo.train.twice import DifferentiableTwice
 
 ONE_STAGE = (
     RECIPE[: RECIPE.index("[[stages]]")] + "[stages.fidelity]\nsteps = 6\nposterior_share = 0\nprior = { l1 = 1 }\n"
@@ -252,3 +256,26 @@ def test_r1_is_the_squared_gradient_at_real_images() -> None:
     slope = torch.linspace(-1, 1, 48).view(3, 4, 4)
     logits = ((real * slope).flatten(1).sum(dim=1, keepdim=True),)
     assert float(gradient_penalty(logits, real)) == pytest.approx(float(slope.square().sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"stride": 2, "padding": 1}, {"groups": 2, "dilation": (1, 2), "bias": False}, {"padding": "same"}],
+    ids=["plain", "strided", "grouped", "same"],
+)
+def test_convolutions_made_to_be_differentiated_twice_give_the_same(options: dict[str, Any]) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        convolution = nn.Conv2d(4, 6, 3, dtype=torch.float64, **options)
+        real = torch.randn(2, 4, 9, 11, dtype=torch.float64, requires_grad=True)
+
+    def found(mode: AbstractContextManager[Any]) -> list[torch.Tensor]:
+        with mode:
+            logits = (convolution(real).tanh(),)
+        penalty = gradient_penalty(logits, real)
+        return [penalty, *torch.autograd.grad(penalty, [real, *convolution.parameters()])]
+
+    for plain, twice in zip(found(nullcontext()), found(DifferentiableTwice()), strict=True):
+        assert torch.allclose(plain, twice, rtol=1e-10, atol=1e-14)
+    with DifferentiableTwice():
+        assert torch.autograd.gradgradcheck(convolution, (real[:1, :, :6, :6].detach().requires_grad_(),))

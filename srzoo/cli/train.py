@@ -38,6 +38,8 @@ _QUIET = 60.0
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks first: minutes, then faster on a GPU.")
+@click.option("--graphs/--no-graphs", default=True, show_default=True,
+              help="On a GPU, record steps and replay them, in place of launching every kernel anew.")  # fmt: skip
 @click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",
               help="Most memory of this machine for decoded photos; the rest is read when wanted.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), metavar="N",
@@ -59,6 +61,7 @@ def train(
     device: str,
     threads: int | None,
     compiled: bool,
+    graphs: bool,
     memory: float,
     workers: int | None,
     shard: float | None,
@@ -116,6 +119,7 @@ def train(
             memory=int(memory * 2**30) // processes_here(),
             workers=_default_workers(processes_here()) if workers is None else workers,
             compiled=compiled,
+            graphs=graphs,
             shard=int((shard or 0) * 2**20),
             tell=tell,
         )

@@ -85,6 +85,18 @@ def deterministic(trial: Trial) -> None:
 
 
 @each_trial
+def steady(trial: Trial) -> None:
+    """A latent loss gives the same value at every step from one on at which it says that it is steady."""
+    if not isinstance(trial.loss, LatentLoss):
+        return
+    for call in trial.calls():
+        for step in (0, 1, 100):
+            early = Call("", call.function, (*call.arguments[:2], step), ())
+            if trial.loss.steady(step) and not torch.equal(early(), call()):
+                raise CheckFailed(f"says that it is steady at step {step}, and gives another value later")
+
+
+@each_trial
 def batch(trial: Trial) -> None:
     """A batch of equal images costs what one of them does; an image loss is the mean over those of any batch."""
     for call in trial.calls():
@@ -174,6 +186,7 @@ LOSS_CHECKS: Mapping[str, Callable[[Subject], None]] = {
     "sizes": sizes,
     "inputs_untouched": inputs_untouched,
     "deterministic": deterministic,
+    "steady": steady,
     "batch": batch,
     "opponents": opponents,
     "gradients": gradients,

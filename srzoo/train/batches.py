@@ -11,9 +11,10 @@ from torch import Tensor
 from srzoo.data.crops import Crops
 from srzoo.data.prefetch import Prefetcher
 from srzoo.model import SRModel
+from srzoo.train.batch import Batch
 from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.state import Progress
-from srzoo.train.step import Batch, takes_posterior
+from srzoo.train.step import takes_posterior
 
 Share = tuple[int, int]
 """Rank of a process, and how many processes there are."""

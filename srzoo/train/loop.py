@@ -19,6 +19,7 @@ from srzoo.degrade import resolved_steps
 from srzoo.errors import TrainingError, WriteError
 from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
+from srzoo.train.batch import Batch
 from srzoo.train.batches import stage_batches
 from srzoo.train.data import open_crops, open_sets, validation_pairs
 from srzoo.train.engine import gather_over_processes, start_engine
@@ -26,7 +27,7 @@ from srzoo.train.guard import BlowUp, Guard
 from srzoo.train.objective import Objective
 from srzoo.train.optimizers import rate_share
 from srzoo.train.recipe import Recipe, Stage
-from srzoo.train.record import Recorder
+from srzoo.train.record import Clock, Recorder
 from srzoo.train.start import Start, take_start
 from srzoo.train.state import (
     Groups,
@@ -38,7 +39,7 @@ from srzoo.train.state import (
     restore_optimizer,
     save_state,
 )
-from srzoo.train.step import Batch, Trainer, select_parts
+from srzoo.train.step import Trainer, select_parts
 
 UNUSED = "unused-photos.txt"
 """Name, in the folder of a run, of the list of photos that could not be used; there only where there are some."""
@@ -72,6 +73,7 @@ class Run:
         memory: Most bytes of photos to keep decoded.
         workers: Threads that prepare the next crops; 0 prepares them when they are wanted.
         compiled: Whether the networks go through `torch.compile`.
+        graphs: Whether a GPU repeats recorded steps where it can.
         shard: Most bytes of a checkpoint's files, 0 for no limit.
         tell: Told of progress while photos are looked at and decoded.
 
@@ -91,6 +93,7 @@ class Run:
         memory: int = 4 << 30,
         workers: int = 1,
         compiled: bool = False,
+        graphs: bool = True,
         shard: int = 0,
         tell: Tell = lambda done, total, what: None,
     ) -> None:
@@ -98,6 +101,7 @@ class Run:
         self.folder = folder
         self.progress = Progress()
         self._workers = workers
+        self._graphs = graphs
         self._shard = shard
         self._config = recipe.network()
         scale = self._config.scale
@@ -133,6 +137,7 @@ class Run:
         self._groups: Groups = {}
         self._guard = Guard(recipe.guard.limit)
         self._note = ""
+        self._clock = Clock()
         self.differs: tuple[str, ...] = ()
         """What is not as it was when the checkpoint was written, so that a resumed run does not end with the same
         bits."""
@@ -222,6 +227,8 @@ class Run:
         select_parts(self.model, stage, self._trainable)
         judge = self.discriminator if objective.adversarial else None
         trainer = Trainer(self._fabric, self.model, judge, stage, objective, self.precision, self.recipe.seed)
+        if self._graphs:
+            trainer.record(lambda why: watch(Report(stage, self.progress.stage_step, {}, why)))
         self._average = MovingAverage(self.model, stage.ema)
         self._restore(trainer)
         if not self.progress.stage_step:
@@ -230,6 +237,7 @@ class Run:
         recorder = self._recorder(stage, objective)
         share = self._fabric.global_rank, self._fabric.world_size
         with stage_batches(self._crops, self.model, self.recipe, stage, self.progress, share, self._workers) as batches:
+            self._clock.start()
             while self.progress.stage_step < stage.steps:
                 self._step(trainer, batches, recorder)
                 done = self.progress.stage_step
@@ -239,6 +247,8 @@ class Run:
                     self._settle(recorder, stage, validates, watch)
                 if saves:
                     self._save(trainer)
+                if validates or saves:
+                    self._clock.start()
         self._finish(stage)
 
     def _validates(self, stage: Stage, done: int) -> bool:
@@ -255,15 +265,14 @@ class Run:
     def _step(self, trainer: Trainer, batches: Iterator[Batch], recorder: Recorder) -> None:
         began = time.perf_counter()
         batch = next(batches)
-        waited = time.perf_counter() - began
+        self._clock.step(time.perf_counter() - began)
         number, stage = self.progress.stage_step, self.recipe.stages[self.progress.stage]
         slower = self.recipe.guard.slower**self.progress.rollbacks
         values = trainer.step(batch, number, slower)
         self._average.update(number)
         if self._records(stage, number):
-            speed = self.recipe.batch(stage) / (time.perf_counter() - began)
             rate = stage.learning_rate * rate_share(stage, number) * slower
-            facts = {"learning_rate": rate, "images_per_second": speed, "data_seconds": waited}
+            facts = {"learning_rate": rate, **self._clock.lap(self.recipe.batch(stage))}
             recorder.add(self.progress.step, values, facts)
         self.progress.step += 1
         self.progress.stage_step += 1

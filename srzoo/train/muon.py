@@ -44,7 +44,6 @@ class Muon(Adam):
     ) -> None:
         super().__init__(groups, lr, betas=betas, fused=True)
         self._momentum = momentum
-        self._step_supports_amp_scaling = False  # Adam's fused step unscales by itself, the matrices' does not
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -65,7 +64,7 @@ class Muon(Adam):
                 stacks, orthogonalize([torch.stack(each.updates) for each in stacks]), strict=True
             ):
                 rate = group["lr"] * 0.2 * max(matrices.shape[1:]) ** 0.5
-                torch._foreach_add_(members.weights, members.shaped(matrices), alpha=-rate)
+                torch._foreach_sub_(members.weights, members.shaped(matrices * rate))
 
     def _updates(self, group: dict[str, Any]) -> dict[int, list[_Stack]]:
         """Nesterov updates by the length of their shorter side, those of one shape in one stack."""
@@ -75,7 +74,6 @@ class Muon(Adam):
             if not state:
                 state["step"] = torch.zeros(())  # Adam looks for it in every state that it loads
                 state["average"] = torch.zeros_like(weight)
-            state["step"] += 1
         if not weights:
             return {}
         gradients, averages = [each.grad for each in weights], [self.state[each]["average"] for each in weights]

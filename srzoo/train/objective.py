@@ -25,6 +25,10 @@ class Branch:
     latent: dict[str, tuple[float, LatentLoss]] = field(default_factory=dict)
     adversarial: dict[str, tuple[float, AdversarialLoss]] = field(default_factory=dict)
 
+    def steady(self, step: int) -> bool:
+        """Whether no loss asks for anything else in a later step than in this one."""
+        return all(loss.steady(step) for _, loss in self.latent.values())
+
 
 class Objective(nn.Module):
     """What a stage minimises.

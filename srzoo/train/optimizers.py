@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
@@ -14,23 +15,34 @@ from srzoo.train.recipe import Stage
 
 def generator_optimizer(model: nn.Module, stage: Stage) -> Optimizer:
     """The stage's optimiser for what it trains of the generator."""
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    weights, rate = [parameter for parameter in model.parameters() if parameter.requires_grad], stage.learning_rate
     if stage.optimizer == "muon":
         matrices = set(map(id, matrix_weights(model)))
         groups = [
             {"params": [each for each in weights if id(each) in matrices], "orthogonal": True},
             {"params": [each for each in weights if id(each) not in matrices], "orthogonal": False},
         ]
-        return Muon([group for group in groups if group["params"]], stage.learning_rate, betas=stage.betas)
+        return _ready(Muon([group for group in groups if group["params"]], rate, betas=stage.betas))
     if stage.optimizer == "adamw":
-        return AdamW(weights, stage.learning_rate, betas=stage.betas, weight_decay=stage.weight_decay, fused=True)
-    return Adam(weights, stage.learning_rate, betas=stage.betas, fused=True)
+        return _ready(AdamW(weights, rate, betas=stage.betas, weight_decay=stage.weight_decay, fused=True))
+    return _ready(Adam(weights, rate, betas=stage.betas, fused=True))
 
 
 def discriminator_optimizer(weights: Iterable[Tensor], stage: Stage) -> Optimizer:
     """Adam with the short memory that suits a moving target."""
     wanted = [each for each in weights if each.requires_grad]
-    return Adam(wanted, stage.discriminator_learning_rate, betas=(0.5, 0.99), fused=True)
+    return _ready(Adam(wanted, stage.discriminator_learning_rate, betas=(0.5, 0.99), fused=True))
+
+
+def _ready(optimizer: Optimizer) -> Optimizer:
+    """The optimiser with what its steps need to be scaled by others, and recorded on a GPU: numbers lie there."""
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # unscaling in it is too late to clip
+    optimizer._warned_capturable_if_run_uncaptured = True  # the first few are not recorded
+    for group in optimizer.param_groups:
+        device = group["params"][0].device
+        if device.type == "cuda":
+            group |= {"capturable": True, "lr": torch.tensor(group["lr"], device=device)}
+    return optimizer
 
 
 def rate_share(stage: Stage, step: int) -> float:
@@ -46,6 +58,9 @@ def rate_share(stage: Stage, step: int) -> float:
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Set the learning rate of all of an optimiser's groups."""
+    """Set the learning rate of all of an optimiser's groups, in the place that recorded steps read where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -26,6 +26,29 @@ PATIENCE = 5.0
 """Most seconds that they wait, where steps are so slow that a person would."""
 
 
+class Clock:
+    """How fast steps go from one row to the next; what else is done between them is left out by starting anew."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, from now."""
+        self._began, self._waited, self._steps = time.perf_counter(), 0.0, 0
+
+    def step(self, waited: float) -> None:
+        """Count a step, which waited that many seconds for its crops."""
+        self._steps += 1
+        self._waited += waited
+
+    def lap(self, batch: int) -> dict[str, float]:
+        """Images per second of the steps since the start, and seconds that each waited; then begin anew."""
+        seconds = time.perf_counter() - self._began
+        found = {"images_per_second": batch * self._steps / seconds, "data_seconds": self._waited / self._steps}
+        self.start()
+        return found
+
+
 class Recorder:
     """Takes the values of each step, and looks at them a few steps at a time.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -14,24 +14,14 @@ from torch import Tensor, nn
 from srzoo.contracts import Discriminator, Output
 from srzoo.errors import TrainingError
 from srzoo.model import SRModel
+from srzoo.train.batch import Batch
 from srzoo.train.engine import average_over_processes
+from srzoo.train.graphs import Kind, StepGraphs, Values
 from srzoo.train.latent import channel_nats
 from srzoo.train.objective import Branch, Objective
 from srzoo.train.optimizers import discriminator_optimizer, generator_optimizer, rate_share, set_rate
 from srzoo.train.recipe import Stage
-
-
-class Batch(NamedTuple):
-    """What a process is handed for a step: its share of the batch."""
-
-    lr: Tensor
-    """(N, 3, h, w)."""
-
-    hr: Tensor
-    """(N, 3, scale * h, scale * w)."""
-
-    noise: tuple[Tensor, ...]
-    """Standard normal noise, one map per noise spec of the model; empty where none is wanted."""
+from srzoo.train.twice import DifferentiableTwice
 
 
 class Trainer:
@@ -66,16 +56,25 @@ class Trainer:
         self._scaled = precision == "fp16"
         self._model = fabric.setup_module(model)
         self._judge = discriminator
-        self.optimizers = {"generator": _unscaled_by_us(generator_optimizer(model, stage))}
+        self._graphs: StepGraphs | None = None
+        self.optimizers = {"generator": generator_optimizer(model, stage)}
         """By name: ``generator``, and ``discriminator`` where there is one."""
         if discriminator is not None:
             self._players = fabric.setup_module(discriminator)
-            self.optimizers["discriminator"] = _unscaled_by_us(
-                discriminator_optimizer(discriminator.parameters(), stage)
-            )
+            self.optimizers["discriminator"] = discriminator_optimizer(discriminator.parameters(), stage)
         self._moved: dict[str, Any] = {name: fabric.setup_optimizers(each) for name, each in self.optimizers.items()}
 
-    def step(self, batch: Batch, number: int, rate: float = 1.0) -> dict[str, Tensor]:
+    def record(self, tell: Callable[[str], None]) -> None:
+        """Take steps as CUDA graphs from now on, where that can be: on a GPU, alone, without a scaler.
+
+        Args:
+            tell: Told why it cannot be, where that shows later.
+        """
+        device = self._fabric.device
+        if device.type == "cuda" and self._fabric.world_size == 1 and not self._scaled:
+            self._graphs = StepGraphs(lambda kind, batch: self._take(kind, batch, self._stage.steps), device, tell)
+
+    def step(self, batch: Batch, number: int, rate: float = 1.0) -> Values:
         """Take step ``number`` of the stage.
 
         Args:
@@ -89,32 +88,46 @@ class Trainer:
             generator's weights before clipping, what the discriminator did, and ``kl.`` and a number for the nats of
             each channel of the latent.
         """
+        stage = self._stage
         torch.manual_seed(((self._seed * 1_000_003 + number) * 1_009 + self._fabric.global_rank) % 2**63)
-        rate *= rate_share(self._stage, number)
-        posterior = takes_posterior(self._stage.posterior_share, number)
-        parts = _parts(batch, self._stage.accumulate, self._fabric.device)
+        rate *= rate_share(stage, number)
+        set_rate(self.optimizers["generator"], stage.learning_rate * rate)
+        penalised = False
+        if self._judge is not None:
+            set_rate(self.optimizers["discriminator"], stage.discriminator_learning_rate * rate)
+            penalised = bool(stage.r1) and number % stage.r1_every == 0
+        kind = Kind(takes_posterior(stage.posterior_share, number), penalised)
+        batch = batch.on(self._fabric.device)
+        if self._graphs is not None and self._branch(kind).steady(number):
+            return self._graphs.step(kind, batch)
+        return self._take(kind, batch, number)
+
+    def _branch(self, kind: Kind) -> Branch:
+        return self._objective.branches["posterior" if kind.posterior else "prior"]
+
+    def _take(self, kind: Kind, batch: Batch, number: int) -> Values:
+        parts = list(batch.parts(self._stage.accumulate))
         values = _Mean(len(parts))
         fakes = []
         with _frozen(self._judge):
             for index, part in enumerate(parts):
                 with self._fabric.no_backward_sync(self._model, enabled=index < len(parts) - 1):
-                    fakes.append(self._pull_generator(part, posterior, number, values))
+                    fakes.append(self._pull_generator(part, kind, number, values))
         norm = self._clip("generator", self._model, self._stage.clip)
-        self._move("generator", self._stage.learning_rate * rate)
+        self._move("generator")
         if self._judge is not None:
-            self._play(parts, fakes, number, values)
-            self._move("discriminator", self._stage.discriminator_learning_rate * rate)
+            self._play(parts, fakes, kind, values)
+            self._move("discriminator")
         return self._shared(values.values) | {"gradient": norm}
 
-    def _pull_generator(self, batch: Batch, posterior: bool, number: int, values: _Mean) -> Tensor:
+    def _pull_generator(self, batch: Batch, kind: Kind, number: int, values: _Mean) -> Tensor:
         """Gather the generator's gradient, and return what it made.
 
         Each loss is differentiated down to the image by itself, so that the ledger can tell what each asks for at no
         further cost; one pass through the generator then carries their sum.
         """
-        name = "posterior" if posterior else "prior"
-        branch = self._objective.branches[name]
-        output: Output = self._model(batch.lr, batch.hr if posterior else None, batch.noise)
+        name, branch = "posterior" if kind.posterior else "prior", self._branch(kind)
+        output: Output = self._model(batch.lr, batch.hr if kind.posterior else None, batch.noise)
         leaf = output.sr.detach().requires_grad_()
         pull = torch.zeros_like(leaf)
         for term, weight, value in self._image_terms(branch, leaf, batch):
@@ -154,11 +167,10 @@ class Trainer:
     def _autocast(self, wanted: bool) -> Any:
         return self._fabric.autocast() if wanted else nullcontext()
 
-    def _play(self, parts: list[Batch], fakes: list[Tensor], number: int, values: _Mean) -> None:
+    def _play(self, parts: list[Batch], fakes: list[Tensor], kind: Kind, values: _Mean) -> None:
         """Gather the discriminator's gradient."""
         game = self._objective.adversarial
         assert game is not None
-        penalised = bool(self._stage.r1) and number % self._stage.r1_every == 0
         for index, (part, fake) in enumerate(zip(parts, fakes, strict=True)):
             with self._fabric.no_backward_sync(self._players, enabled=index < len(parts) - 1):
                 real_logits, fake_logits = _floats(self._players(part.hr)), _floats(self._players(fake))
@@ -168,7 +180,7 @@ class Trainer:
                     right = game.accuracy(real_logits, fake_logits)
                 for name, share in zip(("real_accuracy", "fake_accuracy"), right, strict=True):
                     values.add(name, share)
-                if penalised:
+                if kind.penalised:
                     penalty = self._penalty(part.hr)
                     values.add("r1", penalty)
                     loss = loss + 0.5 * self._stage.r1 * self._stage.r1_every * penalty
@@ -181,7 +193,7 @@ class Trainer:
         """
         assert self._judge is not None
         real = real.detach().requires_grad_()
-        with self._autocast(self._half_losses):
+        with self._autocast(self._half_losses), DifferentiableTwice():
             logits = self._judge.forward(real)
         return gradient_penalty(_floats(logits), real)
 
@@ -190,12 +202,11 @@ class Trainer:
         assert norm is not None
         return norm.detach()
 
-    def _move(self, name: str, rate: float) -> None:
-        set_rate(self.optimizers[name], rate)
+    def _move(self, name: str) -> None:
         self._moved[name].step()
         self._moved[name].zero_grad()
 
-    def _shared(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _shared(self, values: Values) -> Values:
         """The values of all processes together, squared norms of their shares' gradients as norms of the whole's."""
         names = list(values)
         means = average_over_processes(self._fabric, torch.stack([values[name].float() for name in names]))
@@ -211,7 +222,7 @@ class _Mean:
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
-        self.values: dict[str, Tensor] = {}
+        self.values: Values = {}
 
     def add(self, name: str, value: Tensor) -> None:
         share = value.detach() / (self.parts**2 if name.startswith("at_image.") else self.parts)
@@ -259,27 +270,8 @@ def gradient_penalty(logits: tuple[Tensor, ...], real: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(dim=1).mean()
 
 
-def _parts(batch: Batch, count: int, device: torch.device) -> list[Batch]:
-    def moved(values: Tensor) -> tuple[Tensor, ...]:
-        return tuple(
-            part.to(device, memory_format=torch.channels_last, non_blocking=True) for part in values.chunk(count)
-        )
-
-    noise = [moved(each) for each in batch.noise]
-    return [
-        Batch(lr, hr, tuple(each[index] for each in noise))
-        for index, (lr, hr) in enumerate(zip(moved(batch.lr), moved(batch.hr), strict=True))
-    ]
-
-
 def _floats(logits: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(each.float() for each in logits)
-
-
-def _unscaled_by_us(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """Fused optimisers offer to unscale float16 gradients themselves, which is too late for clipping them."""
-    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
-    return optimizer
 
 
 @contextmanager

@@ -43,6 +43,10 @@ class KLLoss(LatentLoss):
             total, units = total + self._charged(nats), units + nats.numel()
         return min(1.0, step / self.warm_up if self.warm_up else 1.0) * total / max(units, 1)
 
+    def steady(self, step: int) -> bool:
+        """See `LatentLoss.steady`; so once it is warm."""
+        return step >= self.warm_up
+
     def _charged(self, nats: Tensor) -> Tensor:
         """Sum of what (N, C, H, W) nats cost."""
         if self.free_bits == 0:
