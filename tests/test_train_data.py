@@ -17,6 +17,9 @@ from safetensors.torch import load_file
 
 from srzoo.checkpoint import read_header
 from srzoo.config import PartConfig
+from srzoo.data.reference import open_dataset
+from srzoo.data.smaller import SmallerPhotos
+from srzoo.resize import imresize
 from srzoo.train.recipe import Recipe, load_recipe
 
 RECIPE = """
@@ -59,8 +62,9 @@ def test_what_came_later_counts_in_the_hash_only_where_it_is_used() -> None:
         hashed(degradation=["blur", "bicubic"]),
         hashed(degradation={"name": "bicubic", "edge": "clamp"}),
         hashed(batch=5),
+        hashed(sizes=[0.5]),
     ]
-    assert len({plain, *others}) == 6
+    assert len({plain, *others}) == 7
 
 
 def test_a_chain_is_written_as_tables_or_as_a_name() -> None:
@@ -96,6 +100,28 @@ def test_cifar10_is_trained_on_by_crops_of_eight(tmp_path: Path) -> None:
     names = {"photos": "cifar10", "validation": "cifar10,split=test"}
     recipe = RECIPE.replace('"photos"', '"cifar10"').replace('"validation"', f'"{names["validation"]}"')
     finished(train(tmp_path, recipe=recipe), tmp_path, 20)
+
+
+def test_photos_are_taken_at_other_sizes_as_well(base: Path) -> None:
+    finished(train(base, "--set", "data.sizes=[0.5, 0.2]"), base, 10)
+    refused = train(base, "--set", "data.sizes=[0.5]", "--set", "data.lr=given")
+    assert refused.returncode == 2 and "no LR for photos of other sizes" in refused.stderr
+    assert "greater" in train(base, "--set", "data.sizes=[0]").stderr
+
+
+def test_a_smaller_copy_is_matlabs_bicubic_of_the_photo(base: Path) -> None:
+    (base / "deep").mkdir()
+    steps = np.zeros((40, 60), np.uint16)
+    steps[:, 30:] = 65535
+    Image.fromarray(steps).save(base / "deep" / "steps.png")
+    for folder, top in (("photos", 255), ("deep", 1.0)):
+        dataset = open_dataset(folder, base)
+        whole, small = dataset.records()[0], SmallerPhotos(dataset, 0.7).records()[0]
+        pixels = small.hr().pixels
+        assert small.hr.size == pixels.shape[:2] and small.name == f"{whole.name}@0.7"
+        expected = imresize(whole.hr().pixels, size=small.hr.size)
+        assert np.array_equal(pixels, expected.clip(0, top)) and pixels.dtype == expected.dtype
+    assert pixels.min() == 0 and pixels.max() == 1 and expected.max() > 1
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from srzoo.data.cache import PixelCache
 from srzoo.data.chain import Chain
 from srzoo.data.prefetch import Prefetcher, processors
+from srzoo.data.smaller import SmallerPicture
 from srzoo.dataset import Dataset, Picture, Record
 from srzoo.errors import DataError, ImageError
 
@@ -153,7 +154,7 @@ class Photos:
         return self._records[number][place - (self._ends[number - 1] if number else 0)]
 
     def _look(self, smallest: int, tell: Tell) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Find the photos that are large enough, and remember why others are not used."""
+        """Find the photos that are large enough, and remember why others are not used; nobody misses a smaller copy."""
         places, sizes = array("q"), array("q")
         for place in range(self.found):
             record = self._record_at(place)
@@ -164,6 +165,8 @@ class Photos:
                 self._unfit.append(str(error))
                 continue
             if min(height, width) < smallest:
+                if isinstance(record.hr, SmallerPicture):
+                    continue
                 self._unfit.append(f"{record.source}: {width}x{height} is smaller than a crop")
                 continue
             places.append(place)

@@ -14,6 +14,7 @@ from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
 from srzoo.data.resident import ResidentCrops, fits
+from srzoo.data.smaller import SmallerPhotos
 from srzoo.dataset import Dataset
 from srzoo.degrade import LITERATURE, build_chain
 from srzoo.errors import DataError, SrzooError
@@ -72,7 +73,8 @@ def open_crops(
     data = recipe.data
     chain = None if data.lr == "given" else build_chain(scale, data.degradation)
     smallest = scale * max(map(recipe.crop, recipe.stages))
-    photos = Photos(sets.train, ", ".join(data.train), chain, scale, smallest, memory, tell)
+    datasets = (*sets.train, *(SmallerPhotos(each, share) for share in data.sizes for each in sets.train))
+    photos = Photos(datasets, ", ".join(data.train), chain, scale, smallest, memory, tell)
     place = torch.device(device)
     return (
         ResidentCrops(photos, chain, scale, place) if fits(photos, chain, scale, place) else Crops(photos, chain, scale)

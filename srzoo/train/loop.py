@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srzoo import checkpoint
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.photos import Tell
-from srzoo.degrade import resolved_steps
 from srzoo.errors import TrainingError, WriteError
 from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
 from srzoo.train.batch import Batch
 from srzoo.train.batches import stage_batches
+from srzoo.train.checks import check_sizes, saved_state, whole_scale
 from srzoo.train.data import open_crops, open_sets, validation_pairs
 from srzoo.train.engine import gather_over_processes, start_engine
 from srzoo.train.guard import BlowUp, Guard
+from srzoo.train.model_file import write_model
 from srzoo.train.objective import Objective
 from srzoo.train.optimizers import rate_share
 from srzoo.train.recipe import Recipe, Stage
@@ -103,19 +103,15 @@ class Run:
         self._workers = workers
         self._graphs = graphs
         self._shard = shard
-        self._config = recipe.network()
-        scale = self._config.scale
-        if not isinstance(scale, int):
-            raise TrainingError(
-                f"cannot train at x{scale}: set model.scale to a whole number, and use the model at that"
-            )
-        saved = self._saved(resume)
+        config = recipe.network()
+        scale = whole_scale(config)
+        saved = saved_state(folder, recipe, resume)
         sets = open_sets(recipe, data)
         self._objectives = [Objective(stage, scale) for stage in recipe.stages]
         self._fabric, precision = start_engine(torch.device(device), recipe.precision)
         self.precision = precision
         """Arithmetic of the forward pass: the recipe's where the device does it at full speed, else the next best."""
-        self.model = build_model(self._config, seed=recipe.seed, device="cpu")
+        self.model = build_model(config, seed=recipe.seed, device="cpu")
         self.start: Start | None = None
         """What came of the model to start from; None where there is none, or where a checkpoint is taken up."""
         if recipe.start and saved is None:
@@ -125,9 +121,9 @@ class Run:
         self.model.to(self._fabric.device).to(memory_format=torch.channels_last)
         self.discriminator = None
         if any(objective.adversarial for objective in self._objectives):
-            built = build_discriminator(self._config, seed=recipe.seed)
+            built = build_discriminator(config, seed=recipe.seed)
             self.discriminator = built.to(self._fabric.device).to(memory_format=torch.channels_last)
-        self._check_sizes()
+        check_sizes(recipe, self._objectives, scale, self.discriminator, self._fabric.world_size)
         if compiled:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
@@ -149,38 +145,6 @@ class Run:
     def leads(self) -> bool:
         """Whether this process is the one that writes and speaks."""
         return self._fabric.is_global_zero
-
-    def _check_sizes(self) -> None:
-        for stage, objective in zip(self.recipe.stages, self._objectives, strict=True):
-            side = self.recipe.crop(stage) * self.model.scale
-            needs = [("its losses", objective.min_size)]
-            if objective.adversarial and self.discriminator is not None:
-                needs.append((f"discriminator {self._config.discriminator.name}", self.discriminator.min_size))
-            for who, smallest in needs:
-                if side < smallest:
-                    raise TrainingError(
-                        f"stage {stage.name}: HR crops of {side} pixels are too small for {who}, "
-                        f"which needs {smallest}; raise crop"
-                    )
-            if (self.recipe.batch(stage) // stage.accumulate) % self._fabric.world_size:
-                raise TrainingError(
-                    f"stage {stage.name}: {self._fabric.world_size} processes cannot share a batch of "
-                    f"{self.recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
-                )
-
-    def _saved(self, resume: bool) -> tuple[Progress, dict[str, Any], Groups] | None:
-        """The folder's checkpoint, where it is to be taken up; one that never took a step may be written over."""
-        saved = load_state(self.folder)
-        if saved is None or not (resume or saved[0].step):
-            return None
-        if not resume:
-            raise TrainingError(f"{self.folder} holds a run; go on with --resume, or choose another --output")
-        if saved[1]["recipe"] != self.recipe.hash():
-            raise TrainingError(
-                f"{self.folder} belongs to another recipe: --set and --from count as well; choose another --output, "
-                "or remove it"
-            )
-        return saved
 
     def _take_up(self, progress: Progress, facts: Mapping[str, Any], groups: Groups) -> None:
         self.progress, self._groups = progress, groups
@@ -354,22 +318,11 @@ class Run:
         self._share_broken()
         self.model.load_state_dict(self._average.values)
         self.model.trained = True
-        training = {
-            "recipe": self.recipe.model_dump(mode="json"),
-            "recipe_hash": self.recipe.hash(),
-            "stages": [each.name for each in self.recipe.stages[: self.progress.stage + 1]],
-            "precision": self.precision,
-            "photos": {
-                "count": self.photos.count,
-                "unused": len(self.photos.unused),
-                "fingerprint": self.photos.fingerprint,
-            },
-            "lr": resolved_steps(self.recipe.data.degradation) if self.recipe.data.lr == "made" else "given",
-        }
         if self.leads:
-            path = self.folder / f"{stage.name}.safetensors"
-            extra = {"training": training, **({"licence": self._licence} if self._licence else {})}
-            checkpoint.save_model(self.model, path, training_parts=True, extra=extra)
+            path, done = self.folder / f"{stage.name}.safetensors", self.progress.stage + 1
+            write_model(
+                path, self.model, self.recipe, done, precision=self.precision, photos=self.photos, licence=self._licence
+            )
         self.progress.stage, self.progress.stage_step = self.progress.stage + 1, 0
         self._save(None)
 

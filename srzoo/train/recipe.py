@@ -79,6 +79,10 @@ class Data(Table):
     validation: str
     """Data set of HR photos by which models are chosen, likewise."""
 
+    sizes: tuple[Share, ...] = ()
+    """Sizes at which the photos are taken as well, as shares of their own: where photos are few, smaller copies, which
+    have more detail to each pixel, are more to learn from."""
+
     crop: int = Field(default=32, ge=4, le=512)
     """Side of a crop in LR pixels."""
 
@@ -95,6 +99,8 @@ class Data(Table):
     def _one_lr(self) -> Data:
         if self.lr == "given" and self.degradation != type(self).model_fields["degradation"].default:
             raise ValueError('with lr = "given" nothing is degraded; remove degradation')
+        if self.lr == "given" and self.sizes:
+            raise ValueError('with lr = "given" there is no LR for photos of other sizes; remove sizes')
         return self
 
 

@@ -1,0 +1,82 @@
+"""What is refused before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from srzoo.config import ModelConfig
+from srzoo.contracts import Discriminator
+from srzoo.errors import TrainingError
+from srzoo.train.objective import Objective
+from srzoo.train.recipe import Recipe
+from srzoo.train.state import Groups, Progress, load_state
+
+
+def whole_scale(config: ModelConfig) -> int:
+    """The scale of a network that is to be trained.
+
+    Raises:
+        TrainingError: It is not whole, so that no HR crop belongs to every LR crop.
+    """
+    scale = config.scale
+    if not isinstance(scale, int):
+        raise TrainingError(f"cannot train at x{scale}: set model.scale to a whole number, and use the model at that")
+    return scale
+
+
+def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, dict[str, Any], Groups] | None:
+    """The folder's checkpoint, where it is to be taken up; one that never took a step may be written over.
+
+    Raises:
+        TrainingError: It is not to be taken up, or belongs to another recipe.
+        CheckpointError: It is damaged.
+    """
+    saved = load_state(folder)
+    if saved is None or not (resume or saved[0].step):
+        return None
+    if not resume:
+        raise TrainingError(f"{folder} holds a run; go on with --resume, or choose another --output")
+    if saved[1]["recipe"] != recipe.hash():
+        raise TrainingError(
+            f"{folder} belongs to another recipe: --set and --from count as well; choose another --output, or remove it"
+        )
+    return saved
+
+
+def check_sizes(
+    recipe: Recipe,
+    objectives: Sequence[Objective],
+    scale: int,
+    discriminator: Discriminator | None,
+    processes: int,
+) -> None:
+    """Whether every stage's crops are large enough for what looks at them, and its batches can be shared.
+
+    Args:
+        recipe: Says how large they are.
+        objectives: Those of its stages.
+        scale: Enlargement factor.
+        discriminator: Where there is one.
+        processes: How many share a batch.
+
+    Raises:
+        TrainingError: A stage's are not.
+    """
+    for stage, objective in zip(recipe.stages, objectives, strict=True):
+        side = recipe.crop(stage) * scale
+        needs = [("its losses", objective.min_size)]
+        if objective.adversarial and discriminator is not None:
+            needs.append((f"discriminator {recipe.network().discriminator.name}", discriminator.min_size))
+        for who, smallest in needs:
+            if side < smallest:
+                raise TrainingError(
+                    f"stage {stage.name}: HR crops of {side} pixels are too small for {who}, "
+                    f"which needs {smallest}; raise crop"
+                )
+        if (recipe.batch(stage) // stage.accumulate) % processes:
+            raise TrainingError(
+                f"stage {stage.name}: {processes} processes cannot share a batch of "
+                f"{recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
+            )
