@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import overload
 
 from srzoo.dataset import Dataset, FilePicture, Record
 from srzoo.errors import DataError
 from srzoo.images import SUFFIXES, list_images
+from srzoo.ondemand import OnDemand
 
 Files = Mapping[str, Path]
 """Image files by the name of what they show."""
@@ -53,7 +53,7 @@ class FileDataset(Dataset):
         return known[scale]
 
 
-class FileRecords(Sequence[Record]):
+class FileRecords(OnDemand[Record]):
     """HR files below one folder, made into records when asked for: a million of them takes little memory.
 
     Args:
@@ -68,13 +68,8 @@ class FileRecords(Sequence[Record]):
     def __len__(self) -> int:
         return len(self._files)
 
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(len(self))[index]]
+    def make(self, index: int) -> Record:
+        """See `OnDemand.make`."""
         file = self._files[index]
         path = os.path.join(self._folder, file)
         return Record(os.path.splitext(file)[0], path, FilePicture(path))

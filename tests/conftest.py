@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from srzoo.data.pairs import ImagePair
     from srzoo.fetch import PinnedFile
+    from srzoo.model import SRModel
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes share the cores; threads of one that wait for another's take up to three times as long.
@@ -85,3 +86,18 @@ def crops(pairs: list[ImagePair]) -> list[ImagePair]:
 
     cut = [make_pair(pair.name, pair.hr[100:196, 100:220], 4) for pair in pairs[:3]]
     return [*cut[:2], make_pair("gray", cut[2].hr[..., 0], 4)]
+
+
+@pytest.fixture(scope="session")
+def reference() -> SRModel:
+    """The reference preset with a decoder that adds something visible to its base."""
+    import torch
+
+    from srzoo.assembly import build_model
+    from srzoo.config import preset
+
+    model = build_model(preset("reference"), seed=1).eval()
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.mul_(1.5)
+    return model

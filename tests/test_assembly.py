@@ -5,23 +5,17 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from srzoo.assembly import build_discriminator, build_model, build_upscaler
+from srzoo.assembly import build_discriminator, build_model
 from srzoo.config import ModelConfig, preset
-from srzoo.contracts import Encoder, Latent, LatentOutput, PreEncoder
-from srzoo.errors import AssemblyError, BrokenPluginError, ImageError, OptionError, PartNotFoundError
 from srzoo.model import SRModel
-from srzoo.registry import KINDS, REGISTRY, PartRef, Registry, ResolvedPart
-from srzoo.spec import Spec
+from srzoo.registry import REGISTRY
 
 SMALL: dict[str, dict[str, Mapping[str, Any]]] = {
     "pre_encoder": {
@@ -157,16 +151,6 @@ def noise_for(model: SRModel, batch: int, size: tuple[int, int]) -> tuple[Tensor
     return tuple(each.expand(batch, -1, -1, -1) for each in model.noise(*size, seed=5))
 
 
-@pytest.fixture(scope="module")
-def reference() -> SRModel:
-    """The reference preset with a decoder that adds something visible to its base."""
-    model = build_model(preset("reference"), seed=1).eval()
-    with torch.no_grad():
-        for parameter in model.decoder.parameters():
-            parameter.mul_(1.5)
-    return model
-
-
 def test_every_size_gives_exactly_scale_times_it() -> None:
     model = build_model(preset("reference"), device="meta").eval()
     multiple = model.multiple
@@ -219,103 +203,6 @@ def test_without_skips_all_passes_through_the_latent() -> None:
         assert torch.equal(first, second) is not skips
 
 
-# What does not fit is refused, and the message names who is concerned.
-
-
-class Falling(Encoder):
-    """Its strides decrease."""
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        self.out_specs = (Spec(4, spec.stride * 4), Spec(4, spec.stride * 2))
-
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        return (features,)
-
-
-class Silent(PreEncoder):
-    """Does not say what it returns."""
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__()
-
-    def forward(self, image: Tensor) -> Tensor:
-        return image
-
-
-class Finer(Silent):
-    """Enlarges first."""
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
-        self.out_spec = Spec(3, Fraction(1, 2))
-
-
-class Crashing(Latent):
-    """Fails while it is built."""
-
-    def __init__(self, spec: Spec, target: Spec) -> None:
-        super().__init__()
-        raise ZeroDivisionError("no such\nlatent")
-
-    def forward(self, features: Tensor, hr: Tensor | None = None, noise: Any = ()) -> LatentOutput:
-        return LatentOutput(features)
-
-
-class Levelless(Falling):
-    """Has no levels."""
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
-        self.out_specs = ()
-
-
-class WithFakes(Registry):
-    """srzoo's parts, and this file's."""
-
-    def resolve(self, kind: str, name: str) -> ResolvedPart:
-        if name.startswith("fake:"):
-            return ResolvedPart(PartRef(KINDS[kind], name[5:], "fake", "1.0", f"{__name__}:{name[5:]}"))
-        return super().resolve(kind, name)
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "words"),
-    [
-        ({"encoder": "fake:Falling"}, AssemblyError, ["encoder fake:Falling", "4, 2", "pre-encoder srzoo:residual"]),
-        ({"encoder": "fake:Levelless"}, BrokenPluginError, ["encoder fake:Levelless", "out_specs"]),
-        ({"pre_encoder": "fake:Silent"}, BrokenPluginError, ["pre-encoder fake:Silent", "out_spec"]),
-        ({"pre_encoder": "fake:Finer"}, AssemblyError, ["pre-encoder fake:Finer", "3ch x2"]),
-        ({"latent": "fake:Crashing"}, BrokenPluginError, ["latent fake:Crashing", "48ch /2", "ZeroDivisionError"]),
-        ({"decoder": {"heads": 7}}, AssemblyError, ["decoder srzoo:attn", "7 attention heads", "48 channels"]),
-        ({"decoder": {"window": 1}}, OptionError, ["decoder srzoo:attn", "'window'", ">= 2"]),
-        ({"encoder": {"widths": [8, 0]}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
-        ({"encoder": {"widths": [8] * 7}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
-        ({"encoder": {"widths": []}}, OptionError, ["encoder srzoo:strided", "'widths'"]),
-        ({"decoder": {"widths": [0]}}, OptionError, ["decoder srzoo:attn", "'widths'"]),
-        ({"pre_encoder": {"name": "conv", "widths": [-4]}}, OptionError, ["pre-encoder srzoo:conv", "'widths'"]),
-        ({"encoder": {"block": 2}}, OptionError, ["encoder srzoo:strided", "'block'", "did you mean 'blocks'?"]),
-        ({"pre_encoder": {"width": "wide"}}, OptionError, ["pre-encoder srzoo:residual", "'width'", "'wide'"]),
-        ({"encoder": "stridde"}, PartNotFoundError, ["encoder 'stridde'", "did you mean 'strided'?"]),
-        ({"base": "bicubik"}, PartNotFoundError, ["upscaler 'bicubik'", "did you mean 'bicubic'?"]),
-    ],
-)
-def test_what_does_not_fit_is_refused_by_name(
-    changes: dict[str, Any], error: type[Exception], words: list[str]
-) -> None:
-    with pytest.raises(error) as caught:
-        build_model(preset("compact", changes), device="meta", registry=WithFakes())
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert word in str(caught.value)
-
-
-def test_an_upscaler_of_another_scale_is_refused() -> None:
-    assert build_upscaler("bicubic", 3).scale == 3
-    with pytest.raises(PartNotFoundError, match="did you mean 'bicubic'"):
-        build_upscaler("bicubik", 3)
-
-
 # The global generators belong to the caller.
 
 
@@ -335,88 +222,3 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     again, other = (build_model(preset("reference"), seed=seed).state_dict() for seed in (7, 8))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
-
-
-# Tiles.
-
-
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_tiles_equal_the_whole(reference: SRModel, temperature: float) -> None:
-    lr = torch.rand(1, 3, 75, 101, generator=torch.Generator().manual_seed(0))
-    calls: list[tuple[int, int]] = []
-    whole = reference.upscale(lr, temperature=temperature, seed=4)
-    tiles = reference.upscale(lr, temperature=temperature, seed=4, tile=32, progress=lambda *done: calls.append(done))
-    assert calls == [(n, 12) for n in range(1, 13)]
-    assert (whole - tiles).abs().max() < 2e-5
-    other = reference.upscale(lr, temperature=temperature, seed=5)
-    assert torch.equal(whole, other) is (temperature == 0)
-
-
-def test_tiles_of_bicubic_equal_the_whole() -> None:
-    lr = torch.rand(2, 3, 70, 90)
-    for name in ("bicubic", "lanczos", "nearest"):
-        model = build_upscaler(name, 3)
-        assert (model.upscale(lr, tile=24) - model.upscale(lr)).abs().max() <= 1e-6
-
-
-# An image comes back as what it was.
-
-
-@pytest.fixture(scope="module")
-def doubler() -> nn.Module:
-    return build_upscaler("nearest", 2)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5)])
-def test_tensors(doubler: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    image = torch.rand(shape).to(dtype)
-    out = doubler.upscale(image)
-    assert out.dtype == dtype and not out.requires_grad
-    torch.testing.assert_close(out, image.repeat_interleave(2, -1).repeat_interleave(2, -2))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5)])
-def test_arrays(doubler: Any, dtype: type, shape: tuple[int, ...]) -> None:
-    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
-    image = (np.random.default_rng(0).random(shape) * top).astype(dtype)
-    out = doubler.upscale(image)
-    assert out.dtype == dtype
-    np.testing.assert_allclose(out.astype(float), image.repeat(2, 0).repeat(2, 1).astype(float), rtol=1e-6)
-
-
-@pytest.mark.parametrize(("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "LA")])
-def test_pil_images(doubler: Any, mode: str, back: str) -> None:
-    pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 4), dtype=np.uint8)
-    pixels[..., 3] = 128
-    image = Image.fromarray(pixels if "A" in mode else pixels[..., :3].copy()).convert(mode)
-    out = doubler.upscale(image)
-    assert isinstance(out, Image.Image) and out.size == (10, 12) and out.mode == back
-    expected = image.convert(back).resize((10, 12), Image.Resampling.NEAREST)
-    assert np.array_equal(np.asarray(out), np.asarray(expected))
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        torch.zeros(3, 4, 4, dtype=torch.uint8),
-        torch.zeros(1, 4, 4),
-        torch.zeros(3, 0, 4),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((4, 4), np.int32),
-        np.zeros((0, 4), np.uint8),
-        "picture.png",
-    ],
-)
-def test_what_is_no_image_is_refused_in_one_line(doubler: Any, image: Any) -> None:
-    with pytest.raises(ImageError) as caught:
-        doubler.upscale(image)
-    assert "\n" not in str(caught.value)
-
-
-def test_upscaling_is_clamped_and_keeps_the_mode(reference: SRModel) -> None:
-    reference.train()
-    out = reference.upscale(torch.rand(3, 8, 8) * 4 - 2)
-    assert reference.training and out.min() >= 0 and out.max() <= 1
-    reference.eval()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from srzoo.dataset import Dataset, Picture, Record
 from srzoo.errors import DataError
 from srzoo.images import Image
 from srzoo.layouts import listing
+from srzoo.ondemand import OnDemand
 from srzoo.protocol import CLASSIC, Protocol
 from srzoo.resize import imresize
 from srzoo.scale import LARGEST_DENOMINATOR, Scale
@@ -161,23 +160,7 @@ def opaque_bytes(image: Image, source: str) -> Pixels:
     return np.floor(np.asarray(image.pixels, np.float64) * 255 + 0.5).astype(np.uint8)
 
 
-class PairSequence(Sequence[ImagePair]):
-    """Image pairs that are made when they are asked for."""
-
-    @abstractmethod
-    def pair(self, index: int) -> ImagePair:
-        """Make the pair of that number, counted from 0."""
-
-    @overload
-    def __getitem__(self, index: int) -> ImagePair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ImagePair]: ...
-    def __getitem__(self, index: int | slice) -> ImagePair | Sequence[ImagePair]:
-        numbers = range(len(self))[index]
-        return self.pair(numbers) if isinstance(numbers, int) else [self.pair(number) for number in numbers]
-
-
-class StoredPairs(PairSequence):
+class StoredPairs(OnDemand[ImagePair]):
     """The image pairs of a data set, decoded when asked for; those that fit into `MEMORY` stay decoded.
 
     Args:
@@ -217,8 +200,8 @@ class StoredPairs(PairSequence):
     def __len__(self) -> int:
         return len(self._records)
 
-    def pair(self, index: int) -> ImagePair:
-        """See `PairSequence.pair`."""
+    def make(self, index: int) -> ImagePair:
+        """See `OnDemand.make`."""
         if index in self._kept:
             return self._kept[index]
         pair = read_pair(self._records[index], self._scale, protocol=self._protocol)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 
 from srzoo.dataset import Dataset, Picture, Record
 from srzoo.images import Image
+from srzoo.ondemand import OnDemand
 from srzoo.resize import imresize
 
 
@@ -34,7 +34,7 @@ class SmallerPhotos(Dataset):
         return _Records(self._dataset.records(), self._share)
 
 
-class _Records(Sequence[Record]):
+class _Records(OnDemand[Record]):
     """Records made when they are asked for."""
 
     def __init__(self, records: Sequence[Record], share: float) -> None:
@@ -44,13 +44,8 @@ class _Records(Sequence[Record]):
     def __len__(self) -> int:
         return len(self._records)
 
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
-        if isinstance(index, slice):
-            return _Records(self._records[index], self._share)
+    def make(self, index: int) -> Record:
+        """See `OnDemand.make`."""
         record = self._records[index]
         copy = SmallerPicture(record.hr, self._share)
         return replace(record, name=f"{record.name}@{self._share:g}", hr=copy, lr=None)

@@ -10,7 +10,7 @@ import torch
 
 from srzoo.data.chain import Chain, Pixels
 from srzoo.data.crops import Crops
-from srzoo.data.pairs import ImagePair, PairSequence, StoredPairs
+from srzoo.data.pairs import ImagePair, StoredPairs
 from srzoo.data.photos import Photos, Tell
 from srzoo.data.reference import open_dataset
 from srzoo.data.resident import ResidentCrops, fits
@@ -18,6 +18,7 @@ from srzoo.data.smaller import SmallerPhotos
 from srzoo.dataset import Dataset
 from srzoo.degrade import LITERATURE, build_chain
 from srzoo.errors import DataError, SrzooError
+from srzoo.ondemand import OnDemand
 from srzoo.train.recipe import Recipe
 
 
@@ -102,7 +103,7 @@ def validation_pairs(recipe: Recipe, sets: Sets, scale: int, tell: Tell) -> Sequ
     return pairs
 
 
-class DegradedPairs(PairSequence):
+class DegradedPairs(OnDemand[ImagePair]):
     """Pairs with another LR, which is made once: that of image i by the seed (``seed``, i).
 
     Args:
@@ -120,8 +121,8 @@ class DegradedPairs(PairSequence):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def pair(self, index: int) -> ImagePair:
-        """See `PairSequence.pair`."""
+    def make(self, index: int) -> ImagePair:
+        """See `OnDemand.make`."""
         pair = self._pairs[index]
         if index not in self._lr:
             self._lr[index] = self._chain.apply(pair.hr, (self._seed, index))
