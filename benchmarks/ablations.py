@@ -4,8 +4,15 @@ Each stage is scored by PSNR, and by what its losses did not look at: the deeper
 spectrum. One file for each recipe and seed, so that seeds and machines can be added one after another; what is there
 is skipped, what was interrupted goes on.
 
-    python benchmarks/ablations.py train --data photos --runs runs/ablations --seeds 0,1,2 --jobs 2
+    python benchmarks/ablations.py train --data photos --runs runs/ablations --jobs 2
     python benchmarks/ablations.py table
+
+The fidelity stage can also be given a budget of GPU size, for once, since what helps for ten minutes need not help for
+longer; `score` keeps the results of runs that were trained elsewhere, and takes no more than their model files.
+
+    python benchmarks/ablations.py train --long --data photos --runs runs/long --seeds 0 --device cuda
+    python benchmarks/ablations.py score --long --data photos --runs runs/long
+    python benchmarks/ablations.py table --long
 """
 
 from __future__ import annotations
@@ -26,12 +33,14 @@ from train_zoo import ABLATIONS, branch_off, command
 from unseen import Distances
 
 import srzoo
+from srzoo.checkpoint import read_header
+from srzoo.config import merge
 from srzoo.data.pairs import pairs_from_folder
 from srzoo.files import write_atomically
 from srzoo.train.recipe import Recipe, load_recipe
 from srzoo.train.state import INDEX
 
-RESULTS = Path(__file__).parent / "results" / "ablations"
+RESULTS = Path(__file__).parent / "results"
 GROUND = "compact"
 RECIPES = (GROUND, *(f"ablation-{name}" for name in ABLATIONS), "ablation-no-discriminator")
 WHAT = {
@@ -46,6 +55,13 @@ WHAT = {
     "ablation-deconv": "`attn` for `deconv` as decoder",
     "ablation-dense": "`attn` for `dense` as decoder",
 }
+LONG: Mapping[str, Any] = {
+    "data": {"crop": 48, "batch": 16},
+    "validate_every": 3000,
+    "log_every": 10,
+    "stages": {"fidelity": {"steps": 3000, "warm_up": 200, "ema": 0.999}, "adversarial": {"steps": 0}},
+}
+"""What changes in the recipes for a GPU: the fidelity stage alone, with ten times the pixels."""
 STAGE_ITSELF = "the adversarial stage, against the fidelity stage alone"
 SETS = {"validation": "val/DIV2Kvalid_256crop", "Set5": "test/Set5/X4", "Set14": "test/Set14/X4"}
 JUDGED = 30
@@ -78,9 +94,46 @@ COLUMNS = (
 )
 
 
-def result_file(recipe: str, seed: int) -> Path:
-    """Where the result of a recipe and a seed lies; another recipe of the same name has another."""
-    return RESULTS / f"{recipe}-{load_recipe(recipe, {'seed': seed}).hash()}-{seed}.json"
+@dataclass(frozen=True)
+class Budget:
+    """How long is trained, and where what came of it lies."""
+
+    results: Path
+    changes: Mapping[str, Any]
+    recipes: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def recipe(self, name: str, seed: int) -> Recipe:
+        """A recipe within the budget."""
+        return load_recipe(name, merge(self.changes, {"seed": seed}))
+
+    def result_file(self, name: str, seed: int) -> Path:
+        """Where the result of a recipe and a seed lies; another recipe of the same name has another."""
+        return self.results / f"{name}-{self.recipe(name, seed).hash()}-{seed}.json"
+
+    def assignments(self, seed: int) -> Iterator[str]:
+        """The changes as ``--set`` takes them."""
+        yield f"seed={seed}"
+        waiting: list[tuple[tuple[str, ...], Any]] = [((), self.changes)]
+        while waiting:
+            path, value = waiting.pop()
+            if isinstance(value, Mapping):
+                waiting += [((*path, key), each) for key, each in value.items()]
+            else:
+                yield f"{'.'.join(path)}={value}"
+
+    def found(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """What was measured with the recipes as they are now, by recipe and seed."""
+        rows = [json.loads(path.read_text()) for path in sorted(self.results.glob("*.json"))]
+        return {
+            (row["recipe"], row["seed"]): row
+            for row in rows
+            if row["recipe_hash"] == self.recipe(row["recipe"], row["seed"]).hash()
+        }
+
+
+OWN = Budget(RESULTS / "ablations", {}, RECIPES, COLUMNS)
+GPU = Budget(RESULTS / "ablations-long", LONG, RECIPES[:-1], tuple(each for each in COLUMNS if not each.stage))
 
 
 def scored(path: Path, data: Path) -> dict[str, dict[str, float]]:
@@ -98,50 +151,51 @@ def scored(path: Path, data: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def start_where_shared(recipe: Recipe, folder: Path, ground: Path) -> None:
+def start_where_shared(recipe: Recipe, folder: Path, parent: Recipe, ground: Path) -> None:
     """Do not train what `compact` of the same seed has trained to the bit."""
-    parent = load_recipe(GROUND, {"seed": recipe.seed})
     done = ground / f"{recipe.stages[0].name}.safetensors"
     shared = recipe.network() == parent.network() and recipe.stages[0] == parent.stages[0]
     if shared and folder != ground and done.is_file() and not (folder / INDEX).is_file():
         branch_off(recipe, folder, parent, ground)
 
 
-def work(recipe: str, seed: int, data: Path, runs: Path) -> str:
+def work(budget: Budget, recipe: str, seed: int, data: Path, runs: Path, device: str) -> str:
     """Train one model, score its stages, and keep that; returns what is to be said."""
-    folder, chosen = runs / f"{recipe}-{seed}", load_recipe(recipe, {"seed": seed})
+    folder, chosen = runs / f"{recipe}-{seed}", budget.recipe(recipe, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    start_where_shared(chosen, folder, runs / f"{GROUND}-{seed}")
+    start_where_shared(chosen, folder, budget.recipe(GROUND, seed), runs / f"{GROUND}-{seed}")
     began = time.monotonic()
+    line = [*command(recipe, data, folder, changes=budget.assignments(seed)), "--device", device]
     with (folder / "log.txt").open("ab") as log:
-        done = subprocess.run(command(recipe, data, folder, changes=[f"seed={seed}"]), stdout=log, stderr=log)
+        done = subprocess.run(line, stdout=log, stderr=log)
     if done.returncode:
         return f"{recipe} {seed} failed: see {folder / 'log.txt'}"
+    return keep(budget, recipe, seed, data, folder, (time.monotonic() - began) / 60)
+
+
+def keep(budget: Budget, recipe: str, seed: int, data: Path, folder: Path, minutes: float | None = None) -> str:
+    """Score the stages of a run, and keep that; returns what is to be said."""
+    chosen = budget.recipe(recipe, seed)
+    models = {stage.name: folder / f"{stage.name}.safetensors" for stage in chosen.stages}
+    last = [*models.values()][-1]  # a stage before it may be that of the run which this one branched off from
+    if (trained := read_header(last)["training"]["recipe_hash"]) != chosen.hash():
+        raise click.ClickException(f"{last} was trained by another recipe ({trained})")
     found = {
         "recipe": recipe,
         "recipe_hash": chosen.hash(),
         "seed": seed,
         "steps": {stage.name: stage.steps for stage in chosen.stages},
-        "minutes": (time.monotonic() - began) / 60,
-        "scores": {stage.name: scored(folder / f"{stage.name}.safetensors", data) for stage in chosen.stages},
+        **({} if minutes is None else {"minutes": minutes}),
+        "scores": {name: scored(path, data) for name, path in models.items()},
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(result_file(recipe, seed), (json.dumps(found, indent=1) + "\n").encode())
-    return f"{recipe} {seed}: {found['minutes']:.1f} minutes, {found['scores']}"
+    budget.results.mkdir(parents=True, exist_ok=True)
+    write_atomically(budget.result_file(recipe, seed), (json.dumps(found, indent=1) + "\n").encode())
+    return f"{recipe} {seed}: {found['scores']}"
 
 
-def results() -> dict[tuple[str, int], dict[str, Any]]:
-    """What was measured with the recipes as they are now, by recipe and seed."""
-    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    return {
-        (row["recipe"], row["seed"]): row
-        for row in found
-        if row["recipe_hash"] == load_recipe(row["recipe"], {"seed": row["seed"]}).hash()
-    }
-
-
-def rows(found: Mapping[tuple[str, int], dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+def rows(budget: Budget) -> Iterator[tuple[str, ...]]:
     """For each part: in how many seeds, and by how much `compact` is ahead without the change, in each column."""
+    found, columns = budget.found(), budget.columns
     for recipe, what in WHAT.items():
         pairs = [
             (found[GROUND, seed], row)
@@ -149,13 +203,13 @@ def rows(found: Mapping[tuple[str, int], dict[str, Any]]) -> Iterator[tuple[str,
             if name == recipe and (GROUND, seed) in found
         ]
         if pairs:
-            ahead = ([column.of(ground) - column.of(row) for ground, row in pairs] for column in COLUMNS)
+            ahead = ([column.of(ground) - column.of(row) for ground, row in pairs] for column in columns)
             yield (what, str(len(pairs)), *map(_summary, ahead))
     grounds = [row for (name, _), row in found.items() if name == GROUND]
-    if grounds:
+    if grounds and any(column.stage for column in columns):
         gains = (
             [column.of(row) - replace(column, stage=0).of(row) for row in grounds] if column.stage else []
-            for column in COLUMNS
+            for column in columns
         )
         yield (STAGE_ITSELF, str(len(grounds)), *map(_summary, gains))
 
@@ -168,30 +222,61 @@ def _summary(gains: list[float]) -> str:
     return f"{statistics.mean(gains):+.3f}{spread}"
 
 
+data_option = click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+runs_option = click.option("--runs", type=click.Path(file_okay=False, path_type=Path), required=True)
+budget_option = click.option("--long", "budget", flag_value=GPU, default=OWN, help="The budget for a GPU.")
+seeds_option = click.option("--seeds", default="0,1,2", show_default=True)
+recipes_argument = click.argument("recipes", nargs=-1)
+
+
 @click.group()
 def main() -> None:
     """Train and score ablations, or print the table of what was scored."""
 
 
+def missing(budget: Budget, seeds: str, recipes: tuple[str, ...]) -> list[tuple[str, int]]:
+    """What has no result yet: all recipes with the first seed, then with the next."""
+    wanted = [(recipe, int(seed)) for seed in seeds.split(",") for recipe in recipes or budget.recipes]
+    return [each for each in wanted if not budget.result_file(*each).is_file()]
+
+
 @main.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/ablations"))
-@click.option("--seeds", default="0,1,2", show_default=True)
+@data_option
+@runs_option
+@budget_option
+@seeds_option
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
-@click.argument("recipes", nargs=-1)
-def train(data: Path, runs: Path, seeds: str, jobs: int, recipes: tuple[str, ...]) -> None:
-    """Train what is missing: all RECIPES with the first seed, then with the next."""
-    wanted = [(recipe, int(seed)) for seed in seeds.split(",") for recipe in recipes or RECIPES]
+@click.option("--device", default="cpu", show_default=True)
+@recipes_argument
+def train(data: Path, runs: Path, budget: Budget, seeds: str, jobs: int, device: str, recipes: tuple[str, ...]) -> None:
+    """Train and score what is missing: all RECIPES with the first seed, then with the next."""
     with ThreadPoolExecutor(jobs) as pool:
-        open_ones = [each for each in wanted if not result_file(*each).is_file()]
-        for told in as_completed([pool.submit(work, *each, data, runs) for each in open_ones]):
+        tasks = [pool.submit(work, budget, *each, data, runs, device) for each in missing(budget, seeds, recipes)]
+        for told in as_completed(tasks):
             click.echo(told.result())
 
 
 @main.command()
-def table() -> None:
+@data_option
+@runs_option
+@budget_option
+@seeds_option
+@recipes_argument
+def score(data: Path, runs: Path, budget: Budget, seeds: str, recipes: tuple[str, ...]) -> None:
+    """Score what was trained elsewhere: RUNS/RECIPE-SEED/STAGE.safetensors."""
+    for recipe, seed in missing(budget, seeds, recipes):
+        folder = runs / f"{recipe}-{seed}"
+        if all((folder / f"{stage.name}.safetensors").is_file() for stage in budget.recipe(recipe, seed).stages):
+            click.echo(keep(budget, recipe, seed, data, folder))
+        else:
+            click.echo(f"{recipe} {seed}: not trained in {runs}")
+
+
+@main.command()
+@budget_option
+def table(budget: Budget) -> None:
     """Print a row for each part."""
-    for row in rows(results()):
+    for row in rows(budget):
         click.echo(" | ".join(row))
 
 

@@ -124,10 +124,9 @@ def perception() -> str:
     return table(columns, rows)
 
 
-def contributions() -> str:
+def contributions(budget: ablations.Budget) -> str:
     """By how much `compact` is ahead of itself with one thing changed."""
-    columns = ("what", "seeds", *(column.title for column in ablations.COLUMNS))
-    return table(columns, ablations.rows(ablations.results()))
+    return table(("what", "seeds", *(column.title for column in budget.columns)), ablations.rows(budget))
 
 
 def latent() -> tuple[str, str]:
@@ -171,7 +170,8 @@ def main() -> None:
         {
             "leaderboard": leaderboard(),
             **{f"x{scale}": literature(found, scale) for scale in SCALES},
-            "contributions": contributions(),
+            "contributions": contributions(ablations.OWN),
+            "long": contributions(ablations.GPU),
             "perception": perception(),
             "latent": carries,
             "samples": says,

@@ -8,8 +8,8 @@ the image about its border.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
@@ -241,11 +241,32 @@ def resize_tensor(
         result = image.to(dtype)
         if target_height != height or (scale or 1) != 1:
             rows = blocks(height, target_height, _factor(height, target_height, scale), *rules, dtype, image.device)
+            _hold(rows)
             result = torch.cat([block @ result[..., start:stop, :] for start, stop, block in rows], dim=-2)
         if target_width != width or (scale or 1) != 1:
             columns = blocks(width, target_width, _factor(width, target_width, scale), *rules, dtype, image.device)
+            _hold(columns)
             result = torch.cat([result[..., start:stop] @ block.mT for start, stop, block in columns], dim=-1)
         return result.to(image.dtype)
+
+
+_holders: list[list[Any]] = []
+
+
+@contextmanager
+def holding() -> Iterator[list[Any]]:
+    """Gathers what `resize_tensor` multiplies by meanwhile, for recordings that must outlive its cache."""
+    held: list[Any] = []
+    _holders.append(held)
+    try:
+        yield held
+    finally:
+        _holders.pop()
+
+
+def _hold(matrices: Any) -> None:
+    for held in _holders:
+        held.append(matrices)
 
 
 def _factor(inputs: int, outputs: int, scale: Fraction | int | None) -> Fraction:

@@ -10,7 +10,7 @@ import pytest
 from srzoo.data.pairs import sample_pairs
 from srzoo.errors import UsageError
 from srzoo.images import list_images, read_image
-from srzoo.resize import imresize, resize_tensor
+from srzoo.resize import holding, imresize, resize_tensor
 
 torch = pytest.importorskip("torch")
 
@@ -188,3 +188,12 @@ def test_exporting_leaves_nothing_in_the_cache() -> None:
     image = torch.rand(1, 3, 13, 17)
     exported = torch.export.export(Bicubic(), (image,)).module()
     assert torch.equal(exported(image), Bicubic()(image))
+
+
+def test_what_a_recording_multiplies_by_is_told_to_it() -> None:
+    image = torch.rand(1, 3, 8, 12)
+    with holding() as held:
+        resize_tensor(image, (16, 24))
+        resize_tensor(image, (8, 6))
+    resize_tensor(image, (4, 6))
+    assert [matrices[-1][2].shape for matrices in held] == [(16, 8), (24, 12), (6, 12)]

@@ -20,6 +20,7 @@ from srzoo.config import PartConfig
 from srzoo.data.reference import open_dataset
 from srzoo.data.smaller import SmallerPhotos
 from srzoo.resize import imresize
+from srzoo.train.data import open_crops, open_sets
 from srzoo.train.recipe import Recipe, load_recipe
 
 RECIPE = """
@@ -103,7 +104,13 @@ def test_cifar10_is_trained_on_by_crops_of_eight(tmp_path: Path) -> None:
 
 
 def test_photos_are_taken_at_other_sizes_as_well(base: Path) -> None:
-    finished(train(base, "--set", "data.sizes=[0.5, 0.2]"), base, 10)
+    (base / "photos" / "broken.png").write_bytes(b"no image")
+    done = train(base, "--set", "data.sizes=[0.5, 0.2]")
+    finished(done, base, 5)
+    assert "1 of 6 photos were not used" in done.stderr and done.stderr.count("broken.png") == 2
+    recipe = load_recipe(str(base / "recipe.toml"), {"data": {"sizes": [0.5, 0.2]}})
+    photos = open_crops(recipe, open_sets(recipe, base), 4, 1 << 30, lambda *told: None).photos
+    assert len(photos) == 10 and photos.sizes[5:].max() <= photos.sizes[:5].max() / 2 and photos.count == 5
     refused = train(base, "--set", "data.sizes=[0.5]", "--set", "data.lr=given")
     assert refused.returncode == 2 and "no LR for photos of other sizes" in refused.stderr
     assert "greater" in train(base, "--set", "data.sizes=[0]").stderr

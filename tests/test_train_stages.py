@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional as F
 from training import RECIPE, numbers, train
 
 from srzoo.checkpoint import load_model, read_header, save_model
@@ -258,15 +259,30 @@ def test_r1_is_the_squared_gradient_at_real_images() -> None:
     assert float(gradient_penalty(logits, real)) == pytest.approx(float(slope.square().sum()), rel=1e-5)
 
 
+class ByKeyword(nn.Conv2d):
+    """Calls the function as a plugin may."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(input=x, weight=self.weight, bias=self.bias)
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"stride": 2, "padding": 1}, {"groups": 2, "dilation": (1, 2), "bias": False}, {"padding": "same"}],
-    ids=["plain", "strided", "grouped", "same"],
+    ("kind", "options", "taken"),
+    [
+        (nn.Conv2d, {}, True),
+        (nn.Conv2d, {"stride": 2, "padding": 1, "padding_mode": "reflect"}, True),
+        (nn.Conv2d, {"groups": 2, "dilation": (1, 2), "bias": False}, True),
+        (nn.Conv2d, {"padding": "same"}, False),
+        (ByKeyword, {}, True),
+    ],
+    ids=["plain", "strided", "grouped", "same", "keyword"],
 )
-def test_convolutions_made_to_be_differentiated_twice_give_the_same(options: dict[str, Any]) -> None:
+def test_convolutions_made_to_be_differentiated_twice_give_the_same(
+    kind: type[nn.Conv2d], options: dict[str, Any], taken: bool
+) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        convolution = nn.Conv2d(4, 6, 3, dtype=torch.float64, **options)
+        convolution = kind(4, 6, 3, dtype=torch.float64, **options)
         real = torch.randn(2, 4, 9, 11, dtype=torch.float64, requires_grad=True)
 
     def found(mode: AbstractContextManager[Any]) -> list[torch.Tensor]:
@@ -278,4 +294,7 @@ def test_convolutions_made_to_be_differentiated_twice_give_the_same(options: dic
     for plain, twice in zip(found(nullcontext()), found(DifferentiableTwice()), strict=True):
         assert torch.allclose(plain, twice, rtol=1e-10, atol=1e-14)
     with DifferentiableTwice():
+        made = convolution(real)
         assert torch.autograd.gradgradcheck(convolution, (real[:1, :, :6, :6].detach().requires_grad_(),))
+    before = made.grad_fn if convolution.bias is None else made.grad_fn.next_functions[0][0]
+    assert ("_Convolution" in type(before).__name__) is taken

@@ -64,8 +64,8 @@ class Photos:
         self._unfit: list[str] = []
         self.broken: dict[int, str] = {}
         """Why photos could not be read, by number; more may join while training."""
-        self.found = self._ends[-1]
-        """How many photos there are, those included that cannot be used."""
+        self.found = 0
+        """How many photos there are, those included that cannot be used; copies at other sizes are none."""
         self._places, sizes = self._look(smallest, tell)
         self.sizes = sizes
         """Height and width of each photo, (photos, 2), cut to multiples of the scale."""
@@ -84,13 +84,14 @@ class Photos:
 
     @property
     def count(self) -> int:
-        """How many photos can be used, as far as is known."""
-        return len(self) - len(self.broken)
+        """How many photos can be used, as far as is known; copies at other sizes are none."""
+        return self.found - len(self.unused)
 
     @property
     def unused(self) -> list[str]:
         """Why photos are not used, one line for each; more may join while training."""
-        return self._unfit + [reason for _, reason in sorted(self.broken.copy().items())]
+        broken = sorted(self.broken.copy().items())
+        return self._unfit + [reason for index, reason in broken if not _is_copy(self._record(index))]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -154,20 +155,19 @@ class Photos:
         return self._records[number][place - (self._ends[number - 1] if number else 0)]
 
     def _look(self, smallest: int, tell: Tell) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Find the photos that are large enough, and remember why others are not used; nobody misses a smaller copy."""
+        """Find the photos that are large enough, and remember why others are not used; nobody misses a copy."""
         places, sizes = array("q"), array("q")
-        for place in range(self.found):
+        for place in range(self._ends[-1]):
             record = self._record_at(place)
-            tell(place, self.found, f"looking at {record.name}")
+            tell(place, self._ends[-1], f"looking at {record.name}")
+            self.found += not _is_copy(record)
             try:
                 height, width = self._size_of(record)
+                if min(height, width) < smallest:
+                    raise ImageError(f"{record.source}: {width}x{height} is smaller than a crop")
             except ImageError as error:
-                self._unfit.append(str(error))
-                continue
-            if min(height, width) < smallest:
-                if isinstance(record.hr, SmallerPicture):
-                    continue
-                self._unfit.append(f"{record.source}: {width}x{height} is smaller than a crop")
+                if not _is_copy(record):
+                    self._unfit.append(str(error))
                 continue
             places.append(place)
             sizes.extend((height, width))
@@ -218,6 +218,11 @@ class Photos:
         picture = self._record(index).lr
         assert picture is not None
         return self._decode(index, picture, self._scale)
+
+
+def _is_copy(record: Record) -> bool:
+    """Whether it is a photo at another size, which counts for nothing where people count photos."""
+    return isinstance(record.hr, SmallerPicture)
 
 
 def rgb(pixels: NDArray[Any]) -> Pixels:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from srzoo.errors import TrainingError
+from srzoo.resize import holding
 from srzoo.train.batch import Batch
 
 WARM_UPS = 3
@@ -35,37 +37,40 @@ class StepGraphs:
     """Steps as CUDA graphs, one for each kind: the first few of a kind are taken as ever, then one is recorded.
 
     A recorded step does what was recorded, whatever Python would do by then; numbers that change from step to step have
-    to lie in tensors. Where a step cannot be recorded, such as for a part that looks at a value on the host, all go on
-    being taken as ever.
+    to lie in tensors.
 
     Args:
         take: Takes a step: moves the weights, and returns scalars.
         device: A GPU.
-        tell: Told why steps cannot be recorded, where that is so.
     """
 
-    def __init__(
-        self, take: Callable[[Kind, Batch], Values], device: torch.device, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, take: Callable[[Kind, Batch], Values], device: torch.device) -> None:
         self._take = take
         self._device = device
-        self._tell = tell
         self._stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
         self._seen = Counter[Kind]()
         self._recordings: dict[Kind, _Recording] = {}
         self._waiting = deque[Any]()
-        self._refused = False
 
     def step(self, kind: Kind, batch: Batch) -> Values:
-        """Take a step of that kind."""
-        if kind not in self._recordings and self._seen[kind] == WARM_UPS and not self._refused:
-            self._record(kind, batch)
-        if kind in self._recordings:
-            values = self._recordings[kind].replay(batch)
-            self._pace()
-            return values
-        self._seen[kind] += 1
+        """Take a step of that kind.
+
+        Raises:
+            TrainingError: Steps of the kind cannot be recorded, such as for a part that looks at a value on the host.
+                PyTorch is of no further use to the process then: what a broken recording leaves is not defined.
+        """
+        if kind not in self._recordings:
+            if self._seen[kind] < WARM_UPS:
+                self._seen[kind] += 1
+                return self._aside(kind, batch)
+            self._recordings[kind] = self._record(kind, batch)
+        values = self._recordings[kind].replay(batch)
+        self._pace()
+        return values
+
+    def _aside(self, kind: Kind, batch: Batch) -> Values:
+        """Take a step as ever, on the stream that recordings are made on."""
         here = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
@@ -80,18 +85,18 @@ class StepGraphs:
         if len(self._waiting) > AHEAD:
             self._waiting.popleft().synchronize()
 
-    def _record(self, kind: Kind, batch: Batch) -> None:
+    def _record(self, kind: Kind, batch: Batch) -> _Recording:
         inputs, graph = batch.on(self._device, copy=True), torch.cuda.CUDAGraph()
         recorder = torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local")
         try:
-            with recorder:
+            with holding() as held, recorder:
                 values = self._take(kind, inputs)
                 scalars = torch.stack([value.float() for value in values.values()])
         except RuntimeError as error:
-            self._refused = True
-            self._tell(f"steps cannot be recorded as CUDA graphs, and take longer: {_cause(error)}")
-        else:
-            self._recordings[kind] = _Recording(graph, inputs, tuple(values), scalars)
+            raise TrainingError(
+                f"steps cannot be recorded as CUDA graphs ({_cause(error)}); go on with --no-graphs --resume"
+            ) from error
+        return _Recording(graph, inputs, tuple(values), scalars, held)
 
 
 class _Recording(NamedTuple):
@@ -101,6 +106,8 @@ class _Recording(NamedTuple):
     inputs: Batch
     names: tuple[str, ...]
     scalars: Tensor
+    held: list[Any]
+    """What it reads beside its inputs and weights, and a cache might drop."""
 
     def replay(self, batch: Batch) -> Values:
         for kept, given in zip(self.inputs.tensors, batch.tensors, strict=True):

@@ -187,12 +187,12 @@ class Run:
     def _run_stage(self, watch: Watcher) -> None:
         index = self.progress.stage
         stage, objective = self.recipe.stages[index], self._objectives[index]
-        gc.collect()  # a stage before this one may have left hooks on the weights
+        gc.collect()  # a stage before this one may have left hooks on the weights, and recorded steps on the GPU
         select_parts(self.model, stage, self._trainable)
         judge = self.discriminator if objective.adversarial else None
         trainer = Trainer(self._fabric, self.model, judge, stage, objective, self.precision, self.recipe.seed)
         if self._graphs:
-            trainer.record(lambda why: watch(Report(stage, self.progress.stage_step, {}, why)))
+            trainer.record()
         self._average = MovingAverage(self.model, stage.ema)
         self._restore(trainer)
         if not self.progress.stage_step:

@@ -100,7 +100,7 @@ class Data(Table):
         if self.lr == "given" and self.degradation != type(self).model_fields["degradation"].default:
             raise ValueError('with lr = "given" nothing is degraded; remove degradation')
         if self.lr == "given" and self.sizes:
-            raise ValueError('with lr = "given" there is no LR for photos of other sizes; remove sizes')
+            raise ValueError('with lr = "given" there is no LR for photos of other sizes; set sizes to []')
         return self
 
 

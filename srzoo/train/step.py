@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -64,15 +64,11 @@ class Trainer:
             self.optimizers["discriminator"] = discriminator_optimizer(discriminator.parameters(), stage)
         self._moved: dict[str, Any] = {name: fabric.setup_optimizers(each) for name, each in self.optimizers.items()}
 
-    def record(self, tell: Callable[[str], None]) -> None:
-        """Take steps as CUDA graphs from now on, where that can be: on a GPU, alone, without a scaler.
-
-        Args:
-            tell: Told why it cannot be, where that shows later.
-        """
+    def record(self) -> None:
+        """Take steps as CUDA graphs from now on, where that can be: on a GPU, alone, without a scaler."""
         device = self._fabric.device
         if device.type == "cuda" and self._fabric.world_size == 1 and not self._scaled:
-            self._graphs = StepGraphs(lambda kind, batch: self._take(kind, batch, self._stage.steps), device, tell)
+            self._graphs = StepGraphs(lambda kind, batch: self._take(kind, batch, self._stage.steps), device)
 
     def step(self, batch: Batch, number: int, rate: float = 1.0) -> Values:
         """Take step ``number`` of the stage.

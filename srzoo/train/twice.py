@@ -15,7 +15,8 @@ class DifferentiableTwice(TorchFunctionMode):
     """While it is entered, 2-D convolutions are made of pieces whose gradients are convolutions of the same sizes.
 
     PyTorch differentiates the gradient of a convolution by one whose kernel is as large as the image; for a gradient
-    penalty on a discriminator that takes longer than all else together. The values are the same.
+    penalty on a discriminator that takes longer than all else together. The values are the same, up to rounding. In a
+    pass that is to be differentiated again, weights get no gradient: a penalty asks for that at the image alone.
 
     Source: Karras et al., "Training Generative Adversarial Networks with Limited Data", NeurIPS 2020, whose
     implementation does likewise.
@@ -25,7 +26,7 @@ class DifferentiableTwice(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Take convolutions over, and nothing else."""
-        if func not in (torch.conv2d, F.conv2d):
+        if func is not F.conv2d:
             return func(*args, **(kwargs or {}))
         return _convolved(*args, **(kwargs or {}))
 
@@ -47,15 +48,15 @@ class _Geometry(NamedTuple):
 
 
 def _convolved(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    if isinstance(padding, str) or x.ndim != 4:
-        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    if torch.is_autocast_enabled(x.device.type):
-        dtype = torch.get_autocast_dtype(x.device.type)
-        x, weight, bias = x.to(dtype), weight.to(dtype), bias if bias is None else bias.to(dtype)
-    y = _Convolution.apply(x, weight, _Geometry(_pair(stride), _pair(padding), _pair(dilation), groups))
+    if isinstance(padding, str) or input.ndim != 4:
+        return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
+    if torch.is_autocast_enabled(input.device.type):
+        dtype = torch.get_autocast_dtype(input.device.type)
+        input, weight, bias = input.to(dtype), weight.to(dtype), bias if bias is None else bias.to(dtype)
+    y = _Convolution.apply(input, weight, _Geometry(_pair(stride), _pair(padding), _pair(dilation), groups))
     return y if bias is None else y + bias.view(-1, 1, 1)
 
 
@@ -78,7 +79,7 @@ class _Convolution(Function):
         wanted, geometry = ctx.needs_input_grad, ctx.geometry
         return (
             _AtInput.apply(y, x, weight, geometry) if wanted[0] else None,
-            _AtWeight.apply(y, x, weight, geometry) if wanted[1] else None,
+            _AtWeight.apply(y, x, weight, geometry) if wanted[1] and not torch.is_grad_enabled() else None,
             None,
         )
 
