@@ -37,7 +37,9 @@ _QUIET = 60.0
               help="Draw the ledger of the run in that folder, and do nothing else.")  # fmt: skip
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the networks first: minutes, then faster on a GPU.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Put the networks through torch.compile first, which takes minutes."
+)
 @click.option("--graphs/--no-graphs", default=True, show_default=True,
               help="On a GPU, record steps and replay them, in place of launching every kernel anew.")  # fmt: skip
 @click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",
