@@ -325,3 +325,12 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     if not found:
         raise ImageError(f"{folder} holds no images; expected files ending in {', '.join(SUFFIXES)}")
     return found
+
+
+def rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Any image's pixels as uint8 (H, W, 3)."""
+    if pixels.dtype != np.uint8:
+        pixels = (pixels * 255 + 0.5).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    return pixels

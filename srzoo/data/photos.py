@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from srzoo.data.prefetch import Prefetcher, processors
 from srzoo.data.smaller import SmallerPicture
 from srzoo.dataset import Dataset, Picture, Record
 from srzoo.errors import DataError, ImageError
+from srzoo.images import rgb
 
 Pixels = NDArray[np.uint8]
 
@@ -223,12 +223,3 @@ class Photos:
 def _is_copy(record: Record) -> bool:
     """Whether it is a photo at another size, which counts for nothing where people count photos."""
     return isinstance(record.hr, SmallerPicture)
-
-
-def rgb(pixels: NDArray[Any]) -> Pixels:
-    """Any image's pixels as uint8 (H, W, 3)."""
-    if pixels.dtype != np.uint8:
-        pixels = (pixels * 255 + 0.5).astype(np.uint8)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return pixels
