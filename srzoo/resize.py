@@ -236,16 +236,14 @@ def resize_tensor(
     rules = (kernel, edge, antialias)
     # Tensors that only stand for others while a graph is traced must not stay in the cache.
     cached = type(image) in (torch.Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
-    blocks = _cached_blocks if cached else _blocks
+    blocks = _kept_blocks if cached else _blocks
     with nullcontext() if image.device.type == "meta" else torch.autocast(image.device.type, enabled=False):
         result = image.to(dtype)
         if target_height != height or (scale or 1) != 1:
             rows = blocks(height, target_height, _factor(height, target_height, scale), *rules, dtype, image.device)
-            _hold(rows)
             result = torch.cat([block @ result[..., start:stop, :] for start, stop, block in rows], dim=-2)
         if target_width != width or (scale or 1) != 1:
             columns = blocks(width, target_width, _factor(width, target_width, scale), *rules, dtype, image.device)
-            _hold(columns)
             result = torch.cat([result[..., start:stop] @ block.mT for start, stop, block in columns], dim=-1)
         return result.to(image.dtype)
 
@@ -262,11 +260,6 @@ def holding() -> Iterator[list[Any]]:
         yield held
     finally:
         _holders.pop()
-
-
-def _hold(matrices: Any) -> None:
-    for held in _holders:
-        held.append(matrices)
 
 
 def _factor(inputs: int, outputs: int, scale: Fraction | int | None) -> Fraction:
@@ -300,3 +293,10 @@ def _blocks(
 
 
 _cached_blocks = lru_cache(maxsize=64)(_blocks)
+
+
+def _kept_blocks(*arguments: Any) -> tuple[tuple[int, int, Tensor], ...]:
+    matrices = _cached_blocks(*arguments)
+    for held in _holders:
+        held.append(matrices)
+    return matrices

@@ -47,8 +47,8 @@ def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, d
 
 def check_sizes(
     recipe: Recipe,
+    config: ModelConfig,
     objectives: Sequence[Objective],
-    scale: int,
     discriminator: Discriminator | None,
     processes: int,
 ) -> None:
@@ -56,19 +56,20 @@ def check_sizes(
 
     Args:
         recipe: Says how large they are.
+        config: Its network.
         objectives: Those of its stages.
-        scale: Enlargement factor.
         discriminator: Where there is one.
         processes: How many share a batch.
 
     Raises:
         TrainingError: A stage's are not.
     """
+    scale = whole_scale(config)
     for stage, objective in zip(recipe.stages, objectives, strict=True):
         side = recipe.crop(stage) * scale
         needs = [("its losses", objective.min_size)]
         if objective.adversarial and discriminator is not None:
-            needs.append((f"discriminator {recipe.network().discriminator.name}", discriminator.min_size))
+            needs.append((f"discriminator {config.discriminator.name}", discriminator.min_size))
         for who, smallest in needs:
             if side < smallest:
                 raise TrainingError(

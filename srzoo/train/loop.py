@@ -123,7 +123,7 @@ class Run:
         if any(objective.adversarial for objective in self._objectives):
             built = build_discriminator(config, seed=recipe.seed)
             self.discriminator = built.to(self._fabric.device).to(memory_format=torch.channels_last)
-        check_sizes(recipe, self._objectives, scale, self.discriminator, self._fabric.world_size)
+        check_sizes(recipe, config, self._objectives, self.discriminator, self._fabric.world_size)
         if compiled:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
