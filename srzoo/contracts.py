@@ -218,7 +218,7 @@ class Degradation(ABC):
 
 
 class Loss(nn.Module, ABC):
-    """A term of what training minimises; extend `ImageLoss`, `AdversarialLoss` or `LatentLoss`.
+    """A term of what training minimises; extend `ImageLoss`, `SamplesLoss`, `AdversarialLoss` or `LatentLoss`.
 
     Constructor: ``(scale, *, options)``, with the enlargement factor. Networks inside have their weights when the
     constructor returns: where these are not at hand it raises, before the first step of a run.
@@ -242,6 +242,28 @@ class ImageLoss(Loss):
 
         Returns:
             A scalar >= 0, the mean over the images of a batch, so that equal shares of a batch can be averaged.
+        """
+
+
+class SamplesLoss(Loss):
+    """How far two samples of one image are from what is wanted, and from each other.
+
+    A stage with such a loss decodes each crop twice, with noise that is not the same; its other losses then are means
+    over both.
+    """
+
+    @abstractmethod
+    def forward(self, first: Tensor, second: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        """Compare images in [0, 1]; samples may leave that range.
+
+        Args:
+            first: Generated image, (N, 3, scale * H, scale * W).
+            second: Generated from the same LR with other noise, likewise.
+            hr: Wanted image, likewise.
+            lr: What was given, (N, 3, H, W).
+
+        Returns:
+            A scalar >= 0, the same where the samples change places, and a mean over the images of a batch.
         """
 
 

@@ -169,6 +169,13 @@ class VGGFeatures(FeatureNetwork):
         return layers
 
 
+NetworkName = Literal["squeezenet", "vgg19"]
+"""What a loss may look through."""
+
+NETWORKS: Mapping[NetworkName, type[FeatureNetwork]] = {"squeezenet": SqueezeFeatures, "vgg19": VGGFeatures}
+"""The networks by name."""
+
+
 def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     """Squared distance of unit feature vectors: summed over channels, averaged over positions, then over maps.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from sound_parts import Absolute, Apart, Wasserstein
+from sound_parts import Absolute, Apart, Differing, Wasserstein
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,6 +54,20 @@ class WantsChange(Absolute):
 
     def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
         return super().forward(sr, hr + 0.1, lr)
+
+
+class PrefersFirst(Differing):
+    """Lets the second sample pay for both."""
+
+    def forward(self, first: Tensor, second: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(first.detach(), second, hr, lr) + (second.float() - hr.float()).abs().mean()
+
+
+class RewardsAll(Differing):
+    """Pays more for a difference than the errors that it takes."""
+
+    def forward(self, first: Tensor, second: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        return super().forward(first, second, hr, lr) - (first.float() - second.float()).abs().mean()
 
 
 class NeedsWindow(Absolute):
@@ -185,7 +199,9 @@ BROKEN: list[tuple[str, type, str]] = [
     ("loss", Reward, "scalars"),
     ("loss", Saturates, "scalars"),
     ("loss", DividesBySteps, "scalars"),
+    ("loss", RewardsAll, "scalars"),
     ("loss", WantsChange, "least"),
+    ("loss", PrefersFirst, "exchange"),
     ("loss", NeedsWindow, "sizes"),
     ("loss", Centres, "inputs_untouched"),
     ("loss", GrowsTired, "deterministic"),

@@ -19,6 +19,7 @@ from srzoo.contracts import (
     LatentLoss,
     LatentOutput,
     PreEncoder,
+    SamplesLoss,
 )
 from srzoo.dataset import About, Dataset, Picture, Record
 from srzoo.images import Image
@@ -99,6 +100,17 @@ class Absolute(ImageLoss):
 
     def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
         return (sr.float() - hr.float()).abs().mean()
+
+
+class Differing(SamplesLoss):
+    """Mean absolute error of both samples, less half of their difference."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+
+    def forward(self, first: Tensor, second: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        errors = [(sample.float() - hr.float()).abs().mean() for sample in (first, second)]
+        return (errors[0] + errors[1] - (first.float() - second.float()).abs().mean()) / 2
 
 
 class Wasserstein(AdversarialLoss):

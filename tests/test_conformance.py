@@ -9,7 +9,7 @@ import broken_losses
 import broken_networks
 import broken_pre_encoders
 import pytest
-from sound_parts import Absolute, Apart, Fade, Grays, Plain, PlainLatent, Wasserstein
+from sound_parts import Absolute, Apart, Differing, Fade, Grays, Plain, PlainLatent, Wasserstein
 
 from srzoo.registry import KINDS, REGISTRY
 from srzoo.testing import CHECKS, check_part
@@ -55,6 +55,7 @@ WHOLE = [
     ("degradation", Fade),
     ("dataset", Grays),
     ("loss", Absolute),
+    ("loss", Differing),
     ("loss", Wasserstein),
     ("loss", Apart),
 ]

@@ -67,7 +67,7 @@ def test_what_lacks_weights_is_not_checked_and_fetches_none(monkeypatch: pytest.
     assert passed == ["imports", "default_constructible", "options"]
     assert states["scalars"] == states["network"] == ("not run", "weights.pth is not at hand, offline=1")
     assert not report.failed and "SRZOO_OFFLINE" not in os.environ
-    assert str(report).endswith("loss NotAtHand: 3 checks ran, 3 passed, 15 not run")
+    assert str(report).endswith("loss NotAtHand: 3 checks ran, 3 passed, 16 not run")
     (scalars,) = (check for check in CHECKS["loss"] if check.name == "scalars")
     with pytest.raises(pytest.skip.Exception, match=r"weights\.pth is not at hand"):
         conformance("loss", NotAtHand)(scalars)

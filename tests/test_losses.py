@@ -20,12 +20,14 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
 from srzoo.contracts import AdversarialLoss, Gaussian, ImageLoss, LatentLoss
+from srzoo.errors import OptionError
 from srzoo.metrics.ssim import ssim
 from srzoo.resize import imresize
 
 
 def test_every_loss_extends_the_base_class_of_one_side() -> None:
-    bases = {name: type(make("loss", name, 4)).__bases__ for name in own("loss") if name not in ("perceptual", "lpips")}
+    networks = ("perceptual", "lpips", "energy")
+    bases = {name: type(make("loss", name, 4)).__bases__ for name in own("loss") if name not in networks}
     for base, names in {
         ImageLoss: {"l1", "charbonnier", "mse", "frequency", "ssim", "consistency"},
         AdversarialLoss: {"bce", "hinge", "relativistic", "least-squares"},
@@ -55,6 +57,28 @@ def test_the_frequency_loss_is_the_formula_and_charges_noise_as_pixels_do() -> N
         noise = 0.1 * torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(side))
         # Half the power is in each part: the mean of |N(0, s^2 / 2)|.
         assert loss(noise, torch.zeros_like(noise), lr).item() == pytest.approx(0.1 / np.pi**0.5, rel=0.02)
+
+
+def test_the_energy_score_of_pixels_is_the_formula_and_asks_for_the_spread_of_the_truth() -> None:
+    sr, hr, lr = photos()
+    other = sr.flip(0)
+    loss = make("loss", "energy", 4, network="pixels", spread=0.4)
+    errors = [F.l1_loss(each, hr).item() for each in (sr, other)]
+    assert loss(sr, other, hr, lr).item() == pytest.approx(np.mean(errors) - 0.2 * F.l1_loss(sr, other).item())
+    assert loss(sr, sr, hr, lr).item() == pytest.approx(errors[0])
+
+    generator = torch.Generator().manual_seed(0)
+    truth, first, second = (torch.randn(1, 3, 300, 300, generator=generator) for _ in range(3))
+
+    def cheapest(spread: float) -> float:
+        score = make("loss", "energy", 4, network="pixels", spread=spread)
+        costs = {wide / 10: score(first * wide / 10, second * wide / 10, truth, lr).item() for wide in range(0, 21)}
+        return min(costs, key=costs.__getitem__)
+
+    assert cheapest(1.0) == pytest.approx(1.0, abs=0.1) and cheapest(0.0) == 0
+    assert 0 < cheapest(0.8) < 0.9
+    with pytest.raises(OptionError, match="pixels have no maps"):
+        make("loss", "energy", 4, network="pixels", taps=["relu1"])
 
 
 def test_the_ssim_loss_is_one_less_torchmetrics_and_our_own() -> None:

@@ -86,6 +86,20 @@ def test_maps_of_the_perceptual_loss_can_be_chosen(weights: Put) -> None:
         make("loss", "perceptual", 4, taps=["conv5_4"])
 
 
+def test_the_energy_score_of_features_is_the_formula(weights: Put) -> None:
+    weights("srzoo.features.SQUEEZENET_TORCHVISION", SQUEEZENET_TORCHVISION, features_only(squeezenet1_0))
+    sr, hr, lr = photos()
+    other = sr.flip(0)
+    taps = ["relu1", "fire2"]
+    distance = make("loss", "perceptual", 4, taps=taps, comparison="absolute")
+    errors = distance(sr, hr, lr).item() + distance(other, hr, lr).item()
+    apart = distance(sr, other, lr).item()
+    for spread in (0.0, 0.4, 1.0):
+        loss = make("loss", "energy", 4, taps=taps, spread=spread)
+        assert loss(sr, other, hr, lr).item() == pytest.approx((errors - spread * apart) / 2, rel=1e-5)
+        assert loss.min_size == distance.min_size == 9
+
+
 def test_features_are_compared_at_unit_length_or_as_they_are(weights: Put) -> None:
     weights("srzoo.features.SQUEEZENET_TORCHVISION", SQUEEZENET_TORCHVISION, features_only(squeezenet1_0))
     weights("srzoo.features.VGG19", VGG19, features_only(vgg19))

@@ -17,6 +17,7 @@ TWENTY_STEPS = (
     .replace("steps = 4", "steps = 20\nr1 = 1.0\nr1_every = 4")
     .replace("hinge", "relativistic")
     .replace("validate_every = 4", "validate_every = 20")
+    .replace("consistency = 1.0", 'consistency = 1.0, energy = { weight = 0.05, network = "pixels" }')
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss
+from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, SamplesLoss
 from srzoo.options import one_line
 from srzoo.testing.loss_trials import Call, Trial, each_trial, logits, trials
 from srzoo.testing.rigs import declared, tensors
@@ -25,11 +25,11 @@ def default_constructible_loss(subject: Subject) -> None:
 
 @each_trial
 def scalars(trial: Trial) -> None:
-    """Every value is a finite scalar, for large logits as well, and that of an image loss is not below 0."""
+    """Every value is a finite scalar, for large logits as well, and that of a loss of images is not below 0."""
     for n in (1, 2):
         for call in trial.calls(n):
             value = call()
-            if isinstance(trial.loss, ImageLoss) and value < 0:
+            if isinstance(trial.loss, ImageLoss | SamplesLoss) and value < 0:
                 raise CheckFailed(f"returns {value.item():.3g}, which is below 0")
             if isinstance(trial.loss, AdversarialLoss):
                 call(lambda x: 1000 * x)
@@ -47,6 +47,14 @@ def least(trial: Trial) -> None:
     for what, other in {"noise": sr, "a brighter image": hr + 0.2, "a mirrored image": hr.flip(-1)}.items():
         if not best <= trial.loss(other, hr, lr):
             raise CheckFailed(f"charges {best.item():.3g} for SR = HR, and less for {what}")
+
+
+@each_trial
+def exchange(trial: Trial) -> None:
+    """A loss of samples is the same where they change places."""
+    if isinstance(trial.loss, SamplesLoss):
+        first, second, hr, lr = trial.samples()
+        _same(trial.loss(first, second, hr, lr), trial.loss(second, first, hr, lr), "tells the samples apart")
 
 
 @each_trial
@@ -98,11 +106,11 @@ def steady(trial: Trial) -> None:
 
 @each_trial
 def batch(trial: Trial) -> None:
-    """A batch of equal images costs what one of them does; an image loss is the mean over those of any batch."""
+    """A batch of equal images costs what one of them does; a loss of images is the mean over those of any batch."""
     for call in trial.calls():
         alone = [call(lambda x, i=i: x[i : i + 1]) for i in (0, 1)]  # type: ignore[misc]
         _same(call(lambda x: x[[0, 0, 0]]), alone[0], f"depends on how many equal images there are{call}")
-        if isinstance(trial.loss, ImageLoss):
+        if isinstance(trial.loss, ImageLoss | SamplesLoss):
             _same(call(), torch.stack(alone).mean(), "is not the mean over the images of a batch")
 
 
@@ -183,6 +191,7 @@ def exercise_loss(subject: Subject) -> None:
 LOSS_CHECKS: Mapping[str, Callable[[Subject], None]] = {
     "scalars": scalars,
     "least": least,
+    "exchange": exchange,
     "sizes": sizes,
     "inputs_untouched": inputs_untouched,
     "deterministic": deterministic,

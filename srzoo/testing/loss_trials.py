@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srzoo.contracts import AdversarialLoss, Gaussian, ImageLoss, LatentLoss, Loss
+from srzoo.contracts import AdversarialLoss, Gaussian, ImageLoss, LatentLoss, Loss, SamplesLoss
 from srzoo.errors import FetchError, MissingLibraryError
 from srzoo.options import one_line
 from srzoo.resize import resize_tensor
@@ -76,11 +76,18 @@ class Trial:
         sr = hr + strength * (_drawn(n, 3, height, width, seed=6) - 0.5)
         return sr, hr, resize_tensor(hr, (height // self.scale, width // self.scale))
 
+    def samples(self, n: int = 2, size: Size | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Two samples that err in other ways, HR and LR, as `images` has them."""
+        sr, hr, lr = self.images(n, size)
+        return sr, hr + 0.5 * (sr - hr).roll((1, 2), (2, 3)), hr, lr
+
     def calls(self, n: int = 2, size: Size | None = None) -> list[Call]:
         """All that training asks, for ``n`` images; CheckFailed where the base class does not say."""
         loss = self.loss
         if isinstance(loss, ImageLoss):
             return [Call("", loss, self.images(n, size), (0,))]
+        if isinstance(loss, SamplesLoss):
+            return [Call("", loss, self.samples(n, size), (0, 1))]
         if isinstance(loss, AdversarialLoss):
             real, fake = logits(n, seed=1), logits(n, seed=2)
             shown = real if loss.needs_real else ()
@@ -90,7 +97,7 @@ class Trial:
             ]
         if isinstance(loss, LatentLoss):
             return [Call("", loss, (_gaussians(n, seed=3), _gaussians(n, seed=4), _LATE), (1,))]
-        raise CheckFailed("extends Loss itself: extend ImageLoss, AdversarialLoss or LatentLoss")
+        raise CheckFailed("extends Loss itself: extend ImageLoss, SamplesLoss, AdversarialLoss or LatentLoss")
 
 
 def _drawn(*shape: int, seed: int) -> Tensor:

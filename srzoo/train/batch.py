@@ -19,12 +19,25 @@ class Batch(NamedTuple):
     """(N, 3, scale * h, scale * w)."""
 
     noise: tuple[Tensor, ...]
-    """Standard normal noise, one map per noise spec of the model; empty where none is wanted."""
+    """Standard normal noise, one map per noise spec of the model; empty where none is wanted.
+
+    Where several samples of each crop are wanted there are that many for it, one after another."""
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All of it, in order."""
         return self.lr, self.hr, *self.noise
+
+    @property
+    def draws(self) -> int:
+        """How many samples of each crop are wanted."""
+        return len(self.noise[0]) // len(self.lr) if self.noise else 1
+
+    def repeated(self) -> Batch:
+        """The batch with each crop as often as a sample of it is wanted."""
+        if self.draws == 1:
+            return self
+        return Batch(_repeated(self.lr, self.draws), _repeated(self.hr, self.draws), self.noise)
 
     def on(self, device: torch.device, *, copy: bool = False) -> Batch:
         """The batch on a device, in ``channels_last``; itself where it is so already, unless a copy is wanted."""
@@ -37,3 +50,7 @@ class Batch(NamedTuple):
         """The batch cut into so many parts, of equal size but for the last."""
         for lr, hr, *noise in zip(*(each.chunk(count) for each in self.tensors), strict=True):
             yield Batch(lr, hr, tuple(noise))
+
+
+def _repeated(images: Tensor, times: int) -> Tensor:
+    return images.repeat_interleave(times, dim=0).contiguous(memory_format=torch.channels_last)

@@ -12,6 +12,7 @@ from srzoo.data.crops import Crops
 from srzoo.data.prefetch import Prefetcher
 from srzoo.model import SRModel
 from srzoo.train.batch import Batch
+from srzoo.train.objective import Objective
 from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.state import Progress
 from srzoo.train.step import takes_posterior
@@ -21,7 +22,14 @@ Share = tuple[int, int]
 
 
 def stage_batches(
-    crops: Crops, model: SRModel, recipe: Recipe, stage: Stage, progress: Progress, share: Share, workers: int
+    crops: Crops,
+    model: SRModel,
+    recipe: Recipe,
+    stage: Stage,
+    objective: Objective,
+    progress: Progress,
+    share: Share,
+    workers: int,
 ) -> Prefetcher[Batch]:
     """The batches of what is left of a stage, made ahead.
 
@@ -32,6 +40,7 @@ def stage_batches(
         model: Tells the shape of the noise.
         recipe: The run's recipe.
         stage: The stage at hand.
+        objective: Tells how many samples of a crop are looked at.
         progress: Where the run stands.
         share: Which part of each batch this process takes.
         workers: Threads; 0 makes each batch when it is asked for.
@@ -45,7 +54,8 @@ def stage_batches(
         lr, hr = crops.batch(recipe.seed, step, indices, crop)
         posterior = takes_posterior(stage.posterior_share, step - first + before)
         temperature = 1.0 if posterior else stage.temperature
-        return Batch(lr, hr, batch_noise((recipe.seed, step), indices, shapes, temperature))
+        draws = objective.branch(posterior=posterior).draws
+        return Batch(lr, hr, batch_noise((recipe.seed, step), indices, shapes, temperature, draws))
 
     return Prefetcher(make, range(first, first + stage.steps - before), workers)
 
@@ -65,20 +75,26 @@ def shared_indices(batch: int, parts: int, share: Share) -> list[int]:
 
 
 def batch_noise(
-    key: tuple[int, int], indices: Sequence[int], shapes: Sequence[tuple[int, ...]], temperature: float
+    key: tuple[int, int],
+    indices: Sequence[int],
+    shapes: Sequence[tuple[int, ...]],
+    temperature: float,
+    draws: int = 1,
 ) -> tuple[Tensor, ...]:
-    """Normal noise (N, ...) for the crops of a step, one map per shape; none where the temperature is 0.
+    """Normal noise (N * draws, ...) for the crops of a step, one map per shape; none where the temperature is 0.
 
     Args:
         key: Seed of the run, and number of the step.
         indices: Numbers of the crops.
         shapes: Of one crop's noise.
         temperature: Standard deviation.
+        draws: Samples of each crop, which follow one another.
     """
     if not temperature:
         return ()
-    draws = [np.random.default_rng((*key, index, 1)) for index in indices]
-    return tuple(
-        torch.from_numpy(np.stack([draw.standard_normal(shape, np.float32) for draw in draws])).mul_(temperature)
+    sources = [np.random.default_rng((*key, index, 1)) for index in indices]
+    noise = (
+        np.stack([source.standard_normal(shape, np.float32) for source in sources for _ in range(draws)])
         for shape in shapes
     )
+    return tuple(torch.from_numpy(each).mul_(temperature) for each in noise)

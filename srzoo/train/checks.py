@@ -9,6 +9,7 @@ from typing import Any
 from srzoo.config import ModelConfig
 from srzoo.contracts import Discriminator
 from srzoo.errors import TrainingError
+from srzoo.model import SRModel
 from srzoo.train.objective import Objective
 from srzoo.train.recipe import Recipe
 from srzoo.train.state import Groups, Progress, load_state
@@ -81,3 +82,30 @@ def check_sizes(
                 f"stage {stage.name}: {processes} processes cannot share a batch of "
                 f"{recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
             )
+
+
+def check_samples(recipe: Recipe, config: ModelConfig, objectives: Sequence[Objective], model: SRModel) -> None:
+    """Whether stages whose losses compare samples have samples that differ.
+
+    Args:
+        recipe: Says at what temperature they are drawn.
+        config: Its network.
+        objectives: Those of its stages.
+        model: Draws them, or cannot.
+
+    Raises:
+        TrainingError: A stage's do not differ.
+    """
+    for stage, objective in zip(recipe.stages, objectives, strict=True):
+        for name, branch in objective.branches.items():
+            for term in branch.samples:
+                if not model.draws_samples:
+                    raise TrainingError(
+                        f"stage {stage.name}: {term} compares samples, and latent {config.latent.name} draws none; "
+                        "take one that does, such as conditional"
+                    )
+                if name == "prior" and not stage.temperature:
+                    raise TrainingError(
+                        f"stage {stage.name}: {term} compares samples, which do not differ at temperature 0; "
+                        "set temperature = 1.0"
+                    )

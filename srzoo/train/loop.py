@@ -19,7 +19,7 @@ from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
 from srzoo.train.batch import Batch
 from srzoo.train.batches import stage_batches
-from srzoo.train.checks import check_sizes, saved_state, whole_scale
+from srzoo.train.checks import check_samples, check_sizes, saved_state, whole_scale
 from srzoo.train.data import open_crops, open_sets, validation_pairs
 from srzoo.train.engine import gather_over_processes, start_engine
 from srzoo.train.guard import BlowUp, Guard
@@ -124,6 +124,7 @@ class Run:
             built = build_discriminator(config, seed=recipe.seed)
             self.discriminator = built.to(self._fabric.device).to(memory_format=torch.channels_last)
         check_sizes(recipe, config, self._objectives, self.discriminator, self._fabric.world_size)
+        check_samples(recipe, config, self._objectives, self.model)
         if compiled:
             for network in filter(None, (self.model, self.discriminator)):
                 network.compile()
@@ -200,7 +201,9 @@ class Run:
             self._save(trainer)
         recorder = self._recorder(stage, objective)
         share = self._fabric.global_rank, self._fabric.world_size
-        with stage_batches(self._crops, self.model, self.recipe, stage, self.progress, share, self._workers) as batches:
+        with stage_batches(
+            self._crops, self.model, self.recipe, stage, objective, self.progress, share, self._workers
+        ) as batches:
             self._clock.start()
             while self.progress.stage_step < stage.steps:
                 self._step(trainer, batches, recorder)
@@ -242,7 +245,7 @@ class Run:
         self.progress.stage_step += 1
 
     def _recorder(self, stage: Stage, objective: Objective) -> Recorder:
-        watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.image)
+        watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.watched)
         folder, scaled = self.folder if self.leads else None, self.precision == "fp16"
         note, self._note = self._note, ""
         return Recorder(folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, note=note)

@@ -11,7 +11,7 @@ from torch import nn
 
 from srzoo.assembly import choose
 from srzoo.config import PartConfig
-from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss
+from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss, SamplesLoss
 from srzoo.errors import BrokenPluginError, ConfigError
 from srzoo.options import construct
 from srzoo.train.recipe import Stage, Term
@@ -22,8 +22,19 @@ class Branch:
     """Losses on what is decoded from the prior, or from the posterior; each with its weight."""
 
     image: dict[str, tuple[float, ImageLoss]] = field(default_factory=dict)
+    samples: dict[str, tuple[float, SamplesLoss]] = field(default_factory=dict)
     latent: dict[str, tuple[float, LatentLoss]] = field(default_factory=dict)
     adversarial: dict[str, tuple[float, AdversarialLoss]] = field(default_factory=dict)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Losses whose value tells whether training has blown up."""
+        return *self.image, *self.samples
+
+    @property
+    def draws(self) -> int:
+        """How many samples of each crop its losses look at."""
+        return 2 if self.samples else 1
 
     def steady(self, step: int) -> bool:
         """Whether no loss asks for anything else in a later step than in this one."""
@@ -61,6 +72,10 @@ class Objective(nn.Module):
         elif stage.r1:
             raise ConfigError(f"stage {stage.name}: r1 is the discriminator's; name an adversarial loss, such as hinge")
 
+    def branch(self, *, posterior: bool) -> Branch:
+        """Losses on what is decoded from the posterior, or from the prior."""
+        return self.branches["posterior" if posterior else "prior"]
+
     @property
     def min_size(self) -> int:
         """Smallest height and width, in HR pixels, that every loss can take."""
@@ -72,12 +87,14 @@ class Objective(nn.Module):
             loss = self._make(key, term.options, scale)
             if isinstance(loss, ImageLoss):
                 branch.image[key] = term.weight, loss
+            elif isinstance(loss, SamplesLoss):
+                branch.samples[key] = term.weight, loss
             elif isinstance(loss, LatentLoss):
                 branch.latent[key] = term.weight, loss
             else:
                 assert isinstance(loss, AdversarialLoss)
                 branch.adversarial[key] = term.weight, loss
-        if not (branch.image or branch.adversarial):
+        if not (branch.image or branch.samples or branch.adversarial):
             raise ConfigError(
                 f"stage {stage.name}: {name} needs a loss on the image, such as {name} = {{ l1 = 1.0 }}; "
                 "see: srzoo list losses"
@@ -92,7 +109,9 @@ class Objective(nn.Module):
             cls = chosen.part.ref.load()
             with torch.random.fork_rng(devices=[]):
                 loss = construct(cls, scale, options=chosen.options, owner=chosen.owner)
-            if not isinstance(loss, ImageLoss | LatentLoss | AdversarialLoss):
-                raise BrokenPluginError(f"{chosen.owner} extends none of ImageLoss, AdversarialLoss, LatentLoss")
+            if not isinstance(loss, ImageLoss | SamplesLoss | LatentLoss | AdversarialLoss):
+                raise BrokenPluginError(
+                    f"{chosen.owner} extends none of ImageLoss, SamplesLoss, AdversarialLoss, LatentLoss"
+                )
             self._made[key] = loss.requires_grad_(False)
         return self._made[key]  # type: ignore[return-value]

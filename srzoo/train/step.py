@@ -99,7 +99,7 @@ class Trainer:
         return self._take(kind, batch, number)
 
     def _branch(self, kind: Kind) -> Branch:
-        return self._objective.branches["posterior" if kind.posterior else "prior"]
+        return self._objective.branch(posterior=kind.posterior)
 
     def _take(self, kind: Kind, batch: Batch, number: int) -> Values:
         parts = list(batch.parts(self._stage.accumulate))
@@ -117,16 +117,17 @@ class Trainer:
         return self._shared(values.values) | {"gradient": norm}
 
     def _pull_generator(self, batch: Batch, kind: Kind, number: int, values: _Mean) -> Tensor:
-        """Gather the generator's gradient, and return what it made.
+        """Gather the generator's gradient, and return what it made, one sample of each crop.
 
         Each loss is differentiated down to the image by itself, so that the ledger can tell what each asks for at no
         further cost; one pass through the generator then carries their sum.
         """
         name, branch = "posterior" if kind.posterior else "prior", self._branch(kind)
+        draws, batch = batch.draws, batch.repeated()
         output: Output = self._model(batch.lr, batch.hr if kind.posterior else None, batch.noise)
         leaf = output.sr.detach().requires_grad_()
         pull = torch.zeros_like(leaf)
-        for term, weight, value in self._image_terms(branch, leaf, batch):
+        for term, weight, value in self._image_terms(branch, leaf, batch, draws):
             (gradient,) = torch.autograd.grad(value, leaf)
             pull.add_(gradient, alpha=weight)
             values.add(f"{name}.{term}", value)
@@ -143,12 +144,16 @@ class Trainer:
             for channel, nats in enumerate(channel_nats(output.posterior, output.prior)):
                 values.add(f"kl.{channel}", nats)
         self._fabric.backward(total / values.parts)
-        return leaf.detach()
+        return leaf.detach()[::draws]
 
-    def _image_terms(self, branch: Branch, sr: Tensor, batch: Batch) -> Iterator[tuple[str, float, Tensor]]:
+    def _image_terms(self, branch: Branch, sr: Tensor, batch: Batch, draws: int) -> Iterator[tuple[str, float, Tensor]]:
         for name, (weight, loss) in branch.image.items():
             with self._autocast(self._half_losses):
                 value = loss(sr, batch.hr, batch.lr)
+            yield name, weight, value
+        for name, (weight, comparison) in branch.samples.items():
+            with self._autocast(self._half_losses):
+                value = comparison(sr[::draws], sr[1::draws], batch.hr[::draws], batch.lr[::draws])
             yield name, weight, value
         for name, (weight, game) in branch.adversarial.items():
             assert self._judge is not None

@@ -7,9 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from srzoo.contracts import ImageLoss
-from srzoo.features import FeatureNetwork, SqueezeFeatures, VGGFeatures
+from srzoo.features import NETWORKS, NetworkName
 
-_NETWORKS: dict[str, type[FeatureNetwork]] = {"squeezenet": SqueezeFeatures, "vgg19": VGGFeatures}
 _UNIT = {"usual": None, "unit": True, "absolute": False}
 """What each comparison tells the network."""
 
@@ -41,9 +40,7 @@ class PerceptualLoss(ImageLoss):
         self,
         scale: int,
         *,
-        network: Annotated[
-            Literal["squeezenet", "vgg19"], Field(description="what looks at the images")
-        ] = "squeezenet",
+        network: Annotated[NetworkName, Field(description="what looks at the images")] = "squeezenet",
         taps: Annotated[
             tuple[str, ...], Field(description="maps of the network that are compared; the usual ones if empty")
         ] = (),
@@ -53,7 +50,7 @@ class PerceptualLoss(ImageLoss):
         ] = "usual",
     ) -> None:
         super().__init__()
-        self.features = _NETWORKS[network](taps, unit=_UNIT[comparison])
+        self.features = NETWORKS[network](taps, unit=_UNIT[comparison])
         self.min_size = self.features.min_size
 
     def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
