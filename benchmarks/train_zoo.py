@@ -40,10 +40,10 @@ ABLATIONS = (
 
 ZOO = {
     "reference-fidelity": Shipped("fidelity", "fidelity"),
-    "reference": Shipped("reference", parent="fidelity"),
+    "reference": Shipped("reference", "samples", parent="fidelity"),
     "reference-perceptual": Shipped("perceptual", parent="fidelity"),
-    "large-fidelity": Shipped("large", "fidelity"),
-    "large": Shipped("large"),
+    "large-fidelity": Shipped("large-fidelity", "fidelity"),
+    "large": Shipped("large", "samples"),
     "reference-x2": Shipped("reference-x2", "fidelity"),
     "reference-x3": Shipped("reference-x3", "fidelity"),
     "compact-fidelity": Shipped("compact", "fidelity"),
