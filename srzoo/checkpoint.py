@@ -127,7 +127,9 @@ def _what_it_is(path: Path) -> str:
 
 def _migrated(header: dict[str, Any], path: Path) -> dict[str, Any]:
     version = header.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if not isinstance(version, int) or version < 1:
+        raise CheckpointError(f"{path} has format version {version}, which there never was; save it again")
+    if version > VERSION:
         raise CheckpointError(f"{path} has format version {version}, newer than this srzoo reads; pip install -U srzoo")
     for step in range(version, VERSION):
         header = MIGRATIONS[step](header)

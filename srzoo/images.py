@@ -68,6 +68,11 @@ class Image:
     turned: bool = False
     """Whether the file was to be turned or mirrored, by EXIF, to be upright."""
 
+    @property
+    def opaque(self) -> bool:
+        """Whether one can see through no pixel of it."""
+        return self.alpha is None or not (self.alpha < (255 if self.depth == 8 else 1)).any()
+
 
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file.

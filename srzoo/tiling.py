@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srzoo.scale import Scale, scaled
+from srzoo.scale import Scale, denominator, scaled
 from srzoo.spec import common_multiple
 
 
@@ -73,11 +73,17 @@ def fitted(
         enlarge: Maps (N, C, h, w) to (N, C, scale * h, scale * w), rounded down.
         lr: (N, C, H, W).
         scale: Enlargement factor.
-        multiple: Height and width must be multiples of this; they are padded by replication and cropped again.
+        multiple: Height and width must be multiples of this, if they may be any at all; they are padded by replication
+            and cropped again.
         fixed_size: The only height and width that the network takes, or None; see `blended`.
     """
     height, width = lr.shape[-2:]
-    rows, columns = -height % multiple, -width % multiple
+    if fixed_size is None:
+        rows, columns = -height % multiple, -width % multiple
+    else:  # the last tile, too, is to begin at a whole pixel of the result
+        rows, columns = (
+            (side - length) % denominator(scale) for side, length in zip(fixed_size, (height, width), strict=True)
+        )
     padded = F.pad(lr, (0, columns, 0, rows), mode="replicate") if rows or columns else lr
     if fixed_size is None:
         enlarged = enlarge(padded)

@@ -144,6 +144,20 @@ def test_a_folder_goes_on_after_a_bad_file(folder: Path, tmp_path: Path) -> None
     assert "aa.png is not an image" in result.stderr and "1 of 3 images failed: aa.png" in result.stderr
     assert sorted(file.name for file in (tmp_path / "out" / "large").iterdir()) == ["a.png", "b.png"]
     assert read_image(tmp_path / "out" / "large" / "b.png").pixels.shape == (128, 160, 3)
+    for name in "ab":
+        (folder / f"{name}.png").write_bytes(b"no image")
+    result = run("upscale", folder, tmp_path / "none", "--model", "nearest")
+    assert result.exit_code == 1 and result.stderr.strip().endswith("3 of 3 images failed: a.png, aa.png, b.png")
+
+
+def test_an_opaque_alpha_is_no_transparency(photos: list[np.ndarray], tmp_path: Path) -> None:
+    for name, opacity in (("opaque", 255), ("glass", 254)):
+        alpha = np.full(photos[0].shape[:2], opacity, np.uint8)
+        write_image(tmp_path / f"{name}.png", Image(photos[0], alpha))
+    done = run("upscale", tmp_path / "opaque.png", tmp_path / "o.jpg", "--model", "nearest")
+    assert done.exit_code == 0 and read_image(tmp_path / "o.jpg").pixels.shape[2] == 3
+    refused = run("upscale", tmp_path / "glass.png", tmp_path / "g.jpg", "--model", "nearest")
+    assert refused.exit_code == 1 and "has transparency, which .jpg cannot hold" in refused.stderr
 
 
 def test_what_cannot_be_written_is_refused_beforehand(folder: Path, tmp_path: Path) -> None:
@@ -157,10 +171,13 @@ def test_what_cannot_be_written_is_refused_beforehand(folder: Path, tmp_path: Pa
         ((folder / "a.png", tmp_path / "none" / "out.png"), "does not exist; create it first"),
         ((folder, tmp_path / "out", "--compare", tmp_path / "c.png"), "--compare"),
         ((folder / "a.png", tmp_path / "out.png", "--compare", folder / "a.png"), "--compare"),
+        ((folder / "a.png", tmp_path / "out.png", "--compare", tmp_path / "c.gif"), "c.gif: name a file that ends in"),
+        ((folder / "a.png", tmp_path / "out.png", "--temperature", "inf"), "inf is not a finite number"),
+        ((folder / "a.png", tmp_path / "out.png", "--temperature", "nan"), "nan is not a finite number"),
     ):
         result = run("upscale", *arguments, "--model", "nearest")
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
-    assert (folder / "a.png").read_bytes() == before
+    assert (folder / "a.png").read_bytes() == before and not (tmp_path / "out.png").exists()
     missing = run("upscale", tmp_path / "nothing.png", tmp_path / "out.png", "--model", "nearest")
     assert missing.exit_code == 1 and "nothing.png does not exist; check the path" in missing.stderr
 

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from srzoo.assembly import build_model
 from srzoo.config import preset
 from srzoo.model import SRModel
-from srzoo.tiling import blended
+from srzoo.scale import Scale, scaled
+from srzoo.tiling import blended, fitted
 
 STRIDES = [Fraction(2), Fraction(4)]
 
@@ -31,6 +32,19 @@ def test_what_each_position_sees_of_itself_is_the_same_in_every_tile(size: tuple
     assert seen == {(2, 3, 16, 24)}
     for each, wanted in zip(maps, expected, strict=True):
         torch.testing.assert_close(each, wanted)
+
+
+@pytest.mark.parametrize("scale", [Fraction(5, 2), Fraction(3, 2), 4])
+@pytest.mark.parametrize("side", [16, 15])
+@pytest.mark.parametrize("size", [(33, 31), (101, 120), (16, 15), (9, 40)])
+def test_a_fixed_size_is_enlarged_whole_at_any_scale(size: tuple[int, int], side: int, scale: Scale) -> None:
+    def enlarge(tile: Tensor) -> Tensor:
+        assert tile.shape[-2:] == (side, side)
+        return torch.ones(1, 3, scaled(side, scale), scaled(side, scale))
+
+    whole = fitted(enlarge, torch.rand(1, 3, *size), scale, 1, (side, side))
+    assert whole.shape[-2:] == tuple(scaled(length, scale) for length in size)
+    torch.testing.assert_close(whole, torch.ones_like(whole))
 
 
 @pytest.mark.parametrize("length", [36, 56, 130])

@@ -180,7 +180,8 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
         (('name = "adversarial"', 'name = "fidelity"'), "names of their own"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
         (("hinge = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
-        (("prior = { l1 = 1.0 }", "prior = { kl = 1.0 }"), "needs a loss on the image"),
+        (("prior = { l1 = 1.0 }", "prior = { l1 = 0.0 }"), "needs a loss on the image"),
+        (("prior = { l1 = 1.0 }", "prior = { l1 = 1.0, kl = 1.0 }"), "name it in posterior"),
         (("levels = 2", "levels = 5"), "too small for discriminator"),
     ],
 )

@@ -197,6 +197,14 @@ def test_a_bad_validation_image_is_refused_before_the_first_step(base: Path) -> 
     assert not (base / "run").exists()
 
 
+def test_a_validation_image_too_small_to_score_is_refused_before_the_first_step(base: Path) -> None:
+    Image.new("RGB", (16, 16)).save(base / "validation" / "tiny.png")
+    refused = train(base)
+    errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert refused.returncode == 1 and len(errors) == 1 and "tiny: HR 16x16 is too small to be scored" in errors[0]
+    assert not (base / "run").exists()
+
+
 def test_a_blind_run_is_the_same_however_it_is_fed(base: Path) -> None:
     recipe = RECIPE.replace("batch = 2", 'batch = 2\ndegradation = "real-esrgan"')
     results = []

@@ -15,7 +15,7 @@ from srzoo.errors import CheckpointError, TrainingError
 from srzoo.train.guard import BlowUp, Guard
 from srzoo.train.loop import Run
 from srzoo.train.recipe import load_recipe
-from srzoo.train.record import Recorder
+from srzoo.train.record import PENDING, Recorder
 from srzoo.train.state import INDEX, Progress, load_state, save_state
 from srzoo.train.step import Batch, Trainer
 
@@ -106,7 +106,7 @@ def test_a_term_far_above_its_mean_is_a_blow_up() -> None:
 def test_rows_wait_for_company_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("srzoo.train.record.time.monotonic", lambda: now[0])
-    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=False)
+    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=False, alone=True)
     now[0] = 60
     assert not recorder.full
     recorder.add(0, {"gradient": torch.tensor(1.0)}, {})
@@ -115,8 +115,19 @@ def test_rows_wait_for_company_but_not_for_long(monkeypatch: pytest.MonkeyPatch)
     assert not recorder.full
 
 
+def test_several_processes_look_after_the_same_step_whatever_their_clocks_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("srzoo.train.record.time.monotonic", lambda: now[0])
+    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=False, alone=False)
+    for step in range(PENDING):
+        now[0] += 60
+        assert not recorder.full
+        recorder.add(step, {"gradient": torch.tensor(1.0)}, {})
+    assert recorder.full
+
+
 def test_a_float16_step_that_is_skipped_is_harmless_and_a_loss_that_is_no_number_is_not() -> None:
-    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=True)
+    recorder = Recorder(None, 0, "fidelity", Guard(limit=10), WATCHED, scaled=True, alone=True)
     infinite, nothing = torch.tensor(math.inf), torch.tensor(math.nan)
     recorder.add(0, {"prior.l1": torch.tensor(0.1), "gradient": infinite}, {})
     assert [step for step, _, _ in recorder.settle()] == [0]

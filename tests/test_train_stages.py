@@ -162,6 +162,8 @@ def test_a_stage_that_makes_no_sense_is_refused(
 def test_a_recipe_drops_and_changes_stages_by_name(tmp_path: Path) -> None:
     derived = tmp_path / "derived.toml"
     derived.write_text('from = "reference"\n[stages.adversarial]\nsteps = 0\n[stages.fidelity]\nclip = 0.5\n')
+    assert [stage.name for stage in load_recipe(str(derived)).stages] == ["fidelity", "samples"]
+    derived.write_text(derived.read_text() + "[stages.samples]\nsteps = 0\n")
     (stage,) = load_recipe(str(derived)).stages
     first = load_recipe("reference").stages[0]
     assert stage == first.model_copy(update={"clip": 0.5})

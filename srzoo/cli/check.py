@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from srzoo.cli.options import Amount
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
@@ -20,7 +21,7 @@ Target = tuple[str, str]
 @click.argument("name", metavar="NAME]", required=False)
 @click.option("--expect", multiple=True, metavar="CHECK=REASON",
               help="A check that is to fail, and why; repeatable. It is an error if it passes.")  # fmt: skip
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True,
+@click.option("--timeout", type=Amount(0, min_open=True), default=600.0, show_default=True,
               metavar="SECONDS", help="How long the checks of one part may take.")  # fmt: skip
 @json_option
 def check(what: str | None, name: str | None, expect: tuple[str, ...], timeout: float, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import data_option, device_option, scale_option, seed_option
+from srzoo.cli.options import Amount, data_option, device_option, scale_option, seed_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
@@ -46,7 +46,7 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
               help="What to measure.  [default: the protocol's PSNR and SSIM, and lr_psnr]")  # fmt: skip
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="Samples to draw of each image, for metrics that compare them.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
+@click.option("--temperature", type=Amount(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise; 0 takes its mean.")  # fmt: skip
 @seed_option("Seed of that noise.")
 @click.option("--explain-protocol", is_flag=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,17 @@ import click
 from srzoo.scale import Scale, exact_scale
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class Amount(click.FloatRange):
+    """A finite number; `click.FloatRange` lets ``inf`` and ``nan`` pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, or refuse it."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def scale_option(text: str) -> Callable[[AnyFunction], AnyFunction]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from srzoo.cli.options import Amount
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.registry import KINDS, OWN, REGISTRY, Distribution, PartRef, probe
 
 
 @click.command()
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
+@click.option("--timeout", type=Amount(0, min_open=True), default=120.0, show_default=True,
               metavar="SECONDS", help="How long importing one part may take.")  # fmt: skip
 @json_option
 def plugins(timeout: float, as_json: bool) -> None:

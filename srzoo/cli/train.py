@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import device_option
+from srzoo.cli.options import Amount, device_option
 from srzoo.cli.output import json_option, print_json, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
@@ -42,13 +42,13 @@ _QUIET = 60.0
 )
 @click.option("--graphs/--no-graphs", default=True, show_default=True,
               help="On a GPU, record steps and replay them, in place of launching every kernel anew.")  # fmt: skip
-@click.option("--memory", type=click.FloatRange(0), default=4, show_default=True, metavar="GIB",
+@click.option("--memory", type=Amount(0), default=4, show_default=True, metavar="GIB",
               help="Most memory of this machine for decoded photos; the rest is read when wanted.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), metavar="N",
               help="Threads of each process that prepare crops ahead; 0 for none.  "
                    "[default: half of its share of the processors, at most 8]",
               )  # fmt: skip
-@click.option("--shard", type=click.FloatRange(min=0.01), metavar="MIB",
+@click.option("--shard", type=Amount(min=0.01), metavar="MIB",
               help="Cut checkpoints into files of at most this size.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Change the recipe, such as seed=1 or stages.fidelity.steps=500; repeatable.")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srzoo.cli.options import device_option, scale_option, seed_option
+from srzoo.cli.options import Amount, device_option, scale_option, seed_option
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
 from srzoo.errors import ImageError, SrzooError, UsageError
@@ -31,7 +31,7 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
                    "[default: reference, or reference-x2 or -x3 for that scale]",
               )  # fmt: skip
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
-@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True,
+@click.option("--temperature", type=Amount(0), default=0.0, show_default=True,
               help="Standard deviation of the latent's noise, by which samples differ; 0 takes its mean.")  # fmt: skip
 @seed_option("Seed of that noise.")
 @click.option("--tile", type=click.IntRange(0), default=512, show_default=True, metavar="N",
@@ -68,8 +68,10 @@ def upscale(
       srzoo upscale scan.png large.png --tile 128
     """
     jobs = _jobs(source, target)
-    if compare is not None and (source.is_dir() or compare.resolve() in (source.resolve(), jobs[0][1].resolve())):
-        raise UsageError(f"--compare {compare}: it is for one image, and needs a file of its own")
+    if compare is not None:
+        if source.is_dir() or compare.resolve() in (source.resolve(), jobs[0][1].resolve()):
+            raise UsageError(f"--compare {compare}: it is for one image, and needs a file of its own")
+        _check_writable(compare)
     from srzoo import zoo
 
     model = model or zoo.reference(scale)
@@ -98,12 +100,13 @@ def upscale(
     elif len(failed) < len(jobs):
         click.echo(f"wrote {len(jobs) - len(failed)} of {len(jobs)} images to {target}, {enlarged}")
     if failed:
-        raise ImageError(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}; the others are in {target}")
+        rest = f"; the others are in {target}" if len(failed) < len(jobs) else ""
+        raise ImageError(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}{rest}")
 
 
 def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """What to read and where to write it."""
-    from srzoo.images import SUFFIXES, list_images
+    from srzoo.images import list_images
 
     if source.is_dir():
         if target.exists() and (not target.is_dir() or target.samefile(source)):
@@ -117,11 +120,17 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     out = target / source.name if target.is_dir() else target
     if out.exists() and source.exists() and out.samefile(source):
         raise UsageError(f"{out} is the input itself, which is never overwritten: name another file")
-    if out.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"cannot write {out}: name a file that ends in {', '.join(SUFFIXES)}")
-    if not out.parent.is_dir():
-        raise UsageError(f"cannot write {out}: folder {out.parent} does not exist; create it first")
+    _check_writable(out)
     return [(source, out)]
+
+
+def _check_writable(file: Path) -> None:
+    from srzoo.images import SUFFIXES
+
+    if file.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"cannot write {file}: name a file that ends in {', '.join(SUFFIXES)}")
+    if not file.parent.is_dir():
+        raise UsageError(f"cannot write {file}: folder {file.parent} does not exist; create it first")
 
 
 def _part(tell: Tell, index: int, count: int, file: Path) -> Tell:
@@ -150,7 +159,9 @@ class _Work:
 
         image = read_image(source)
         if image.alpha is not None and out.suffix.lower() in NO_ALPHA:
-            raise ImageError(f"{source} has transparency, which {out.suffix} cannot hold: write a .png")
+            if not image.opaque:
+                raise ImageError(f"{source} has transparency, which {out.suffix} cannot hold: write a .png")
+            image = replace(image, alpha=None)
         try:
             pixels = self.model.upscale(
                 image.pixels,

@@ -142,7 +142,7 @@ def eight_bits(picture: Picture, source: str) -> Pixels:
     image = picture()
     if image.depth != 8:
         raise DataError(f"{source} has {image.depth} bits per channel; scores are defined on 8")
-    if image.alpha is not None and image.alpha.min() < 255:
+    if not image.opaque:
         raise DataError(f"{source} is partly transparent; scores are defined on opaque images")
     return image.pixels
 
@@ -153,7 +153,7 @@ def opaque_bytes(image: Image, source: str) -> Pixels:
     Raises:
         DataError: One can see through it.
     """
-    if image.alpha is not None and (image.alpha < image.alpha.dtype.type(255 if image.depth == 8 else 1)).any():
+    if not image.opaque:
         raise DataError(f"{source} is partly transparent; put it on a background first")
     if image.pixels.dtype == np.uint8:
         return image.pixels

@@ -12,7 +12,7 @@ from srzoo.data.pairs import ImagePair, data_fingerprint, fingerprint, pixel_dig
 from srzoo.errors import DataError, UsageError
 from srzoo.images import list_images
 from srzoo.protocol import CLASSIC, Protocol
-from srzoo.scale import plain
+from srzoo.scale import Scale, plain
 from srzoo.scoring.comparison import Comparison, Error, psnr_of_set, smallest_side, to_bytes
 from srzoo.scoring.finished import FinishedImages, read_finished
 from srzoo.scoring.plan import Plan, plan, plan_alone
@@ -148,14 +148,29 @@ def prepare(source: Source, pairs: Sequence[ImagePair], protocol: Protocol) -> N
     """Refuse pairs that cannot be scored, before anything is computed; see `evaluate`."""
     if isinstance(source, FinishedImages):
         source.match([pair.name for pair in pairs])
-    smallest = smallest_side(protocol, source.scale)
     for pair in pairs:
-        if pair.scale != source.scale:
-            sizes = f"HR {size_text(pair.hr)} and LR {size_text(pair.lr)}"
-            raise DataError(f"{pair.name}: {sizes} make x{pair.scale}, but the model enlarges x{source.scale}")
-        if min(pair.hr.shape[:2]) < smallest:
-            size = size_text(pair.hr)
-            raise DataError(f"{pair.name}: HR {size} is too small to be scored: x{pair.scale} needs {smallest}")
+        check_pair(pair, source.scale, protocol)
+
+
+def check_pair(pair: ImagePair, scale: Scale, protocol: Protocol = CLASSIC) -> None:
+    """Refuse a pair that cannot be scored.
+
+    Args:
+        pair: HR and LR.
+        scale: The model's.
+        protocol: The rules.
+
+    Raises:
+        DataError: It is of another scale than the model, or too small.
+    """
+    if pair.scale != scale:
+        sizes = f"HR {size_text(pair.hr)} and LR {size_text(pair.lr)}"
+        raise DataError(f"{pair.name}: {sizes} make x{pair.scale}, but the model enlarges x{scale}")
+    smallest = smallest_side(protocol, scale)
+    if min(pair.hr.shape[:2]) < smallest:
+        raise DataError(
+            f"{pair.name}: HR {size_text(pair.hr)} is too small to be scored: x{pair.scale} needs {smallest}"
+        )
 
 
 def _make(sources: Sequence[Source], pair: ImagePair, protocol: Protocol) -> tuple[list[Comparison], float | None]:

@@ -12,7 +12,9 @@ from srzoo.errors import TrainingError
 from srzoo.model import SRModel
 from srzoo.train.objective import Objective
 from srzoo.train.recipe import Recipe
+from srzoo.train.record import LEDGER
 from srzoo.train.state import Groups, Progress, load_state
+from srzoo.train.step import trained_parts
 
 
 def whole_scale(config: ModelConfig) -> int:
@@ -35,6 +37,10 @@ def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, d
         CheckpointError: It is damaged.
     """
     saved = load_state(folder)
+    if saved is None and (folder / LEDGER).exists():
+        raise TrainingError(
+            f"{folder} holds a ledger and no checkpoint to go on from; choose another --output, or remove {LEDGER}"
+        )
     if saved is None or not (resume or saved[0].step):
         return None
     if not resume:
@@ -82,6 +88,22 @@ def check_sizes(
                 f"stage {stage.name}: {processes} processes cannot share a batch of "
                 f"{recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
             )
+
+
+def check_parts(recipe: Recipe, model: SRModel) -> None:
+    """Whether every stage has weights to train.
+
+    Args:
+        recipe: Says which parts.
+        model: The generator, fresh, with gradients wanted for what can be learned.
+
+    Raises:
+        TrainingError: A stage has none.
+    """
+    for stage in recipe.stages:
+        parts = trained_parts(model, stage)
+        if not any(parameter.requires_grad for part in parts for parameter in part.parameters()):
+            raise TrainingError(f"stage {stage.name}: {', '.join(stage.train)} of this network has no weights to train")
 
 
 def check_samples(recipe: Recipe, config: ModelConfig, objectives: Sequence[Objective], model: SRModel) -> None:

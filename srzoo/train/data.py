@@ -19,6 +19,7 @@ from srzoo.dataset import Dataset
 from srzoo.degrade import LITERATURE, build_chain
 from srzoo.errors import DataError, SrzooError
 from srzoo.ondemand import OnDemand
+from srzoo.scoring.evaluation import check_pair
 from srzoo.train.recipe import Recipe
 
 
@@ -98,8 +99,9 @@ def validation_pairs(recipe: Recipe, sets: Sets, scale: int, tell: Tell) -> Sequ
     pairs: Sequence[ImagePair] = StoredPairs(dataset, scale)
     if recipe.data.lr == "made" and recipe.data.degradation != LITERATURE:
         pairs = DegradedPairs(pairs, build_chain(scale, recipe.data.degradation), recipe.seed)
-    for index in range(len(pairs)):
-        tell(index, len(pairs), f"looking at {pairs[index].name}")
+    for index, pair in enumerate(pairs):
+        tell(index, len(pairs), f"looking at {pair.name}")
+        check_pair(pair, scale)
     return pairs
 
 

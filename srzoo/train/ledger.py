@@ -85,7 +85,10 @@ def read_ledger(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"cannot read {path}: {error}") from None
     whole = text[: text.rfind("\n") + 1]
-    return [{name: value or "" for name, value in row.items()} for row in csv.DictReader(io.StringIO(whole))]
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    if any(None in row for row in rows):
+        raise TrainingError(f"{path} has a row with more values than columns; choose another --output, or remove it")
+    return [{name: value or "" for name, value in row.items()} for row in rows]
 
 
 def _step(row: Mapping[str, str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.photos import Tell
-from srzoo.errors import TrainingError, WriteError
+from srzoo.errors import TrainingError
 from srzoo.files import write_atomically
 from srzoo.scoring import evaluate
+from srzoo.train.alone import alone_in
 from srzoo.train.batch import Batch
 from srzoo.train.batches import stage_batches
-from srzoo.train.checks import check_samples, check_sizes, saved_state, whole_scale
+from srzoo.train.checks import check_parts, check_samples, check_sizes, saved_state, whole_scale
 from srzoo.train.data import open_crops, open_sets, validation_pairs
 from srzoo.train.engine import gather_over_processes, start_engine
 from srzoo.train.guard import BlowUp, Guard
@@ -35,7 +37,6 @@ from srzoo.train.state import (
     Progress,
     load_state,
     optimizer_tensors,
-    remove_unfinished,
     restore_optimizer,
     save_state,
 )
@@ -123,6 +124,7 @@ class Run:
         if any(objective.adversarial for objective in self._objectives):
             built = build_discriminator(config, seed=recipe.seed)
             self.discriminator = built.to(self._fabric.device).to(memory_format=torch.channels_last)
+        check_parts(recipe, self.model)
         check_sizes(recipe, config, self._objectives, self.discriminator, self._fabric.world_size)
         check_samples(recipe, config, self._objectives, self.model)
         if compiled:
@@ -170,20 +172,24 @@ class Run:
             The last stage's model file.
 
         Raises:
-            TrainingError: Training blew up, and the recipe has it stop.
+            TrainingError: Training blew up, and the recipe has it stop; another process is at work in the folder; or
+                there is nothing to do, and the model file is gone.
         """
-        if self.leads:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                remove_unfinished(self.folder)
-            except OSError as error:
-                raise WriteError(f"cannot use the folder {self.folder}: {error.strerror}") from None
+        with alone_in(self.folder) if self.leads else nullcontext():
+            return self._run(watch)
+
+    def _run(self, watch: Watcher) -> Path:
+        model = self.folder / f"{self.recipe.stages[-1].name}.safetensors"
+        if self.progress.stage == len(self.recipe.stages) and self.leads and not model.is_file():
+            raise TrainingError(
+                f"{self.folder} holds a run that is over, and {model.name} is gone; train again elsewhere"
+            )
         while self.progress.stage < len(self.recipe.stages):
             try:
                 self._run_stage(watch)
             except BlowUp as error:
                 self._roll_back(str(error), watch)
-        return self.folder / f"{self.recipe.stages[-1].name}.safetensors"
+        return model
 
     def _run_stage(self, watch: Watcher) -> None:
         index = self.progress.stage
@@ -248,7 +254,10 @@ class Run:
         watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.watched)
         folder, scaled = self.folder if self.leads else None, self.precision == "fp16"
         note, self._note = self._note, ""
-        return Recorder(folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, note=note)
+        alone = self._fabric.world_size == 1
+        return Recorder(
+            folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, alone=alone, note=note
+        )
 
     def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
         first = self.progress.step - self.progress.stage_step
@@ -293,6 +302,13 @@ class Run:
         for broken in gather_over_processes(self._fabric, self.photos.broken):
             self.photos.broken.update(broken)
 
+    def _list_unused(self) -> None:
+        lines, path = [*self.photos.problems, *self.photos.unused], self.folder / UNUSED
+        if lines:
+            write_atomically(path, "\n".join([*lines, ""]).encode())
+        else:
+            path.unlink(missing_ok=True)
+
     def _save(self, trainer: Trainer | None) -> None:
         self._share_broken()
         if self.leads:
@@ -303,8 +319,7 @@ class Run:
                 groups["average"] = self._average.values
                 for name, optimizer in trainer.optimizers.items():
                     groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
-            if lines := [*self.photos.problems, *self.photos.unused]:
-                write_atomically(self.folder / UNUSED, "\n".join([*lines, ""]).encode())
+            self._list_unused()
             facts = {
                 "recipe": self.recipe.hash(),
                 "guard": self._guard.to_dict(),

@@ -94,6 +94,11 @@ class Objective(nn.Module):
             else:
                 assert isinstance(loss, AdversarialLoss)
                 branch.adversarial[key] = term.weight, loss
+        if name == "prior" and branch.latent:
+            raise ConfigError(
+                f"stage {stage.name}: {', '.join(branch.latent)} compares posterior and prior, which steps from the "
+                "prior alone cannot; name it in posterior"
+            )
         if not (branch.image or branch.samples or branch.adversarial):
             raise ConfigError(
                 f"stage {stage.name}: {name} needs a loss on the image, such as {name} = {{ l1 = 1.0 }}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,7 +264,11 @@ class Recipe(Table):
         return stage.batch or self.data.batch
 
     def network(self) -> ModelConfig:
-        """The network's configuration."""
+        """The network's configuration, from the preset as it was when it was first asked for."""
+        return self._network
+
+    @cached_property
+    def _network(self) -> ModelConfig:
         return ModelConfig.parse(
             merge(read_named("presets", self.preset), self.model), f"recipe's model (preset {self.preset!r})"
         )

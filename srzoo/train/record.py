@@ -23,7 +23,7 @@ PENDING = 20
 """Most rows that wait on the device before they are looked at: to look at each would keep a GPU waiting."""
 
 PATIENCE = 5.0
-"""Most seconds that they wait, where steps are so slow that a person would."""
+"""Most seconds that they wait, where steps are so slow that a person would, and no other process has to look too."""
 
 
 class Clock:
@@ -59,6 +59,8 @@ class Recorder:
         guard: Tells whether training goes well.
         watched: Terms that may not grow without bounds.
         scaled: Whether steps with gradients that are no numbers are skipped and harmless, as with float16.
+        alone: Whether no other process shares the steps: all have to find a blow-up after the same one, so that several
+            do not go by their clocks.
         note: What the first row is to say of what went before.
     """
 
@@ -71,13 +73,14 @@ class Recorder:
         watched: frozenset[str],
         *,
         scaled: bool,
+        alone: bool,
         note: str = "",
     ) -> None:
         self._ledgers: tuple[Ledger, Ledger] | None = None
         if folder is not None:
             self._ledgers = Ledger(folder / LEDGER, until, folder / BOARD), Ledger(folder / UNITS, until)
         self._stage, self._guard, self._watched, self._scaled = stage, guard, watched, scaled
-        self._before = note
+        self._alone, self._before = alone, note
         self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
         self._settled = time.monotonic()
 
@@ -94,8 +97,8 @@ class Recorder:
     @property
     def full(self) -> bool:
         """Whether it is time to `settle`."""
-        waited = time.monotonic() - self._settled
-        return len(self._pending) >= PENDING or (bool(self._pending) and waited >= PATIENCE)
+        impatient = self._alone and time.monotonic() - self._settled >= PATIENCE
+        return len(self._pending) >= PENDING or (bool(self._pending) and impatient)
 
     def settle(self) -> Iterator[tuple[int, dict[str, float], str]]:
         """Look at what is pending and write it: step, row and note of each.

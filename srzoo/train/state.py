@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +24,9 @@ FORMAT = "srzoo-training"
 VERSION = 2
 INDEX = "checkpoint.json"
 """The file that makes a checkpoint: it names the files with the tensors, which are worth nothing without it."""
+
+_OWN = re.compile(r"checkpoint-\d+-[0-9a-f]{8}-\d+-of-\d+\.safetensors")
+"""Names of the files with the tensors."""
 
 Groups = dict[str, dict[str, Tensor]]
 """Named groups of named tensors."""
@@ -110,7 +114,7 @@ def save_state(
     }
     write_atomically(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
     for path in folder.glob("checkpoint-*.safetensors"):
-        if path.name not in names:
+        if path.name not in names and _OWN.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

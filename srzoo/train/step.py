@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from srzoo.contracts import Discriminator, Output
-from srzoo.errors import TrainingError
 from srzoo.model import SRModel
 from srzoo.train.batch import Batch
 from srzoo.train.engine import average_over_processes
@@ -238,18 +237,19 @@ def select_parts(model: SRModel, stage: Stage, trainable: Collection[Tensor]) ->
         stage: Names the parts that are trained.
         trainable: Parameters that are learned at all; a part may have frozen others.
 
-    Raises:
-        TrainingError: Nothing is left to be trained.
     """
-    parts = [getattr(model, name) for name in stage.train] or [model]
+    parts = trained_parts(model, stage)
     chosen = {id(parameter) for part in parts for parameter in part.parameters()}
     for parameter in trainable:
         parameter.requires_grad_(id(parameter) in chosen)
-    if not any(parameter.requires_grad for parameter in trainable):
-        raise TrainingError(f"stage {stage.name}: {', '.join(stage.train)} of this network has no weights to train")
     model.eval()
     for part in parts:
         part.train()
+
+
+def trained_parts(model: SRModel, stage: Stage) -> list[nn.Module]:
+    """What the stage trains of a generator."""
+    return [getattr(model, name) for name in stage.train] or [model]
 
 
 def takes_posterior(share: float, step: int) -> bool:
