@@ -47,6 +47,19 @@ def test_a_stage_trains_the_parts_it_names_and_leaves_the_others_alone(
     assert moved == {"decoder"}
 
 
+def test_a_later_stage_without_weights_to_train_is_refused_before_the_first(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(
+        RECIPE.replace('{ name = "conditional", channels = 2, width = 8 }', '"identity"').replace(
+            "temperature = 1.0", 'train = ["latent"]'
+        )
+    )
+    refused = train(recipe, photos, tmp_path / "run")
+    assert refused.returncode == 1 and not (tmp_path / "run").exists()
+    assert "error: stage adversarial: latent of this network has no weights to train" in refused.stderr
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 def test_every_optimizer_learns(optimizer: str, recipe: Path, photos: Path, tmp_path: Path) -> None:
     changes = (
