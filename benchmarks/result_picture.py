@@ -27,7 +27,7 @@ SIDE = 160
 SAMPLES = 10
 """Of which the standard deviation is shown."""
 
-BRIGHTEST = 16.0
+BRIGHTEST = 24.0
 """Standard deviation, in grey levels of 255, that is drawn brightest."""
 
 Panels = Mapping[str, Any]
