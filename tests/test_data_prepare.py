@@ -15,7 +15,7 @@ from trees import save
 
 from srzoo.data.prepare import Plan, prepare
 from srzoo.data.reference import open_dataset
-from srzoo.errors import DataError
+from srzoo.errors import DataError, UsageError
 from srzoo.images import read_image
 from srzoo.resize import imresize
 
@@ -144,3 +144,13 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, packed: bool, monkeyp
         signal.signal(signal.SIGXFSZ, before)
     assert "\n" not in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["pairs"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_somebody_else_wrote_meanwhile_stays(tmp_path: Path, packed: bool) -> None:
+    pairs(tmp_path / "pairs", pillow("BOX"))
+    out = tmp_path / ("out.safetensors" if packed else "out")
+    data = open_dataset(str(tmp_path / "pairs"))
+    with pytest.raises(UsageError, match="exists, and is never overwritten"):
+        prepare(data, out, Plan(4), source="pairs", packed=packed, tell=lambda *_: out.write_text("theirs") and None)
+    assert out.read_text() == "theirs" and not list(tmp_path.glob(".out*"))

@@ -178,9 +178,13 @@ def prepare(
     return done
 
 
-def _check_target(out: Path, packed: bool) -> None:
+def _check_free(out: Path) -> None:
     if out.exists() or out.is_symlink():
         raise UsageError(f"{out} exists, and is never overwritten; name another, or remove it")
+
+
+def _check_target(out: Path, packed: bool) -> None:
+    _check_free(out)
     if packed != (out.suffix == ".safetensors"):
         wanted = "a pack is a file: name it PACK.safetensors" if packed else "say --pack to write one file"
         raise UsageError(f"{out}: {wanted}")
@@ -200,6 +204,7 @@ def _target(out: Path, records: Any, plan: Plan, packed: bool) -> Iterator[_Writ
         else:
             temporary.mkdir()
             yield _Folder(temporary)
+        _check_free(out)  # somebody else may have written it meanwhile
 
 
 def _room(records: Any, plan: Plan) -> int:
