@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from srzoo.errors import ImageError
 from srzoo.files import draft
 from srzoo.png16 import decode_deep_png, encode_deep_png, is_deep_png
+from srzoo.png_tail import tail_of
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -105,6 +106,9 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         tags = getattr(opened, "tag_v2", {})
         width, height = (int(tags.get(tag, size)) for tag, size in zip((256, 257), opened.size, strict=True))
         # Not opened.getexif(): of a PNG file it decodes all pixels.
+        if opened.format == "PNG":
+            for name, value in tail_of(path).items():
+                opened.info[name] = value
         lying = pillow.Image.getexif(opened).get(_ORIENTATION, 1) in (5, 6, 7, 8)
     return (width, height) if lying else (height, width)
 

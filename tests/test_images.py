@@ -165,6 +165,29 @@ def test_the_kind_of_file_is_remembered(tmp_path: Path, photo: np.ndarray) -> No
     assert [(image.mode, image.turned) for image in images] == [("CMYK", False), ("RGB", True), ("RGB", False)]
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("where", ["exif", "xmp"])
+def test_sizes_are_upright_where_a_png_file_tells_it_behind_its_pixels(
+    tmp_path: Path, photo: np.ndarray, where: str, orientation: int
+) -> None:
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    xmp = f'<x:xmpmeta><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
+    told = {
+        "exif": chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")),
+        "xmp": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+    }
+    path = tmp_path / "late.png"
+    write_image(path, Image(photo[:40, :60]))
+    data = path.read_bytes()
+    path.write_bytes(data[:-12] + told[where] + data[-12:])
+    assert image_size(path) == read_image(path).pixels.shape[:2] == ((60, 40) if orientation == 6 else (40, 60))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
 def test_sizes_are_those_of_the_upright_image(tmp_path: Path, photo: np.ndarray, orientation: int, suffix: str) -> None:
