@@ -217,6 +217,8 @@ def _source(
     source: _Sampling | FinishedImages
     if folder is None:
         loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
+        if scale is not None and loaded.scale != zoo.usable_scale(scale):
+            raise UsageError(f"the model enlarges x{loaded.scale}, not x{scale}: leave out scale, or load another")
         source = _Sampling(loaded, temperature, seed)
     else:
         wanted = scoring.scale_of(data) if scale is None else zoo.usable_scale(scale)
@@ -225,7 +227,7 @@ def _source(
 
 
 def bench(
-    models: Sequence[Name] | None = None,
+    models: Name | Sequence[Name] | None = None,
     data: Name | Sequence[ImagePair] | None = None,
     *,
     scale: int = 4,
@@ -236,7 +238,8 @@ def bench(
     """Measure several models under the same rules, on the same images, on this machine.
 
     Args:
-        models: What `srzoo.load` takes; None for all shipped models of that scale and the plain upscalers.
+        models: What `srzoo.load` takes, one or several; None for all shipped models of that scale and the plain
+            upscalers.
         data: See `evaluate`.
         scale: Enlargement factor.
         results: Folder where results are kept and found again; None keeps nothing.
@@ -256,6 +259,8 @@ def bench(
     from srzoo.benchmark.run import run
     from srzoo.data.pairs import pairs_of
 
+    if isinstance(models, str | os.PathLike):
+        models = [models]
     names = None if models is None else [os.fspath(model) for model in models]
     folder = None if results is None else Path(results)
     outcome = run(names, pairs_of(data, scale), scale=scale, results=folder, fresh=fresh, device=device)

@@ -109,7 +109,8 @@ def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Chec
             known = sorted(model.model_fields) if len(first["loc"]) == 1 else []
             hint = suggestion(where, known) + (f": known are {', '.join(known)}" if known else "")
             raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
-        raise ConfigError(f"{owner}: {where}: {first['msg']}, got {first.get('input')!r}") from None
+        reason = first["msg"].replace("tuple", "list").replace("Tuple", "List")
+        raise ConfigError(f"{owner}: {where}: {reason}, got {first.get('input')!r}") from None
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from math import lcm
+from math import inf, lcm
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
-from srzoo.errors import BrokenPluginError, SrzooError
+from srzoo.errors import BrokenPluginError, SrzooError, UsageError
 from srzoo.noise import position_noise
 from srzoo.options import one_line
 from srzoo.pixels import Picture, from_tensor, to_tensor
@@ -101,7 +101,13 @@ class Model(nn.Module):
 
         Returns:
             The image, ``scale`` times as high and wide, rounded down, clamped to its range.
+
+        Raises:
+            UsageError: The temperature is below 0 or not finite.
+            ImageError: The image is none of these.
         """
+        if not 0 <= temperature < inf:
+            raise UsageError(f"a temperature is 0 or above, and finite, not {temperature}")
         batch, layout = to_tensor(image, self.device)
         tile = 0 if self.cuts_itself else tile
 
@@ -229,8 +235,25 @@ class SRModel(Model):
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
         sr = self._run("decoder", handed)[..., :height, :width]
         if self.base is not None:
-            sr = sr + _fitted(self.base, lr)
+            sr = self._based(sr, _fitted(self.base, lr))
         return Output(sr, latent.prior, latent.posterior, latent.losses)
+
+    def _based(self, sr: Tensor, base: Tensor) -> Tensor:
+        """The residual on its base.
+
+        Raises:
+            BrokenPluginError: They are not of one size: a third party's decoder does not keep to its target.
+        """
+        try:
+            return sr + base
+        except RuntimeError as error:
+            name = self.config["decoder"]["name"]
+            if name.startswith("srzoo:") or isinstance(error, torch.OutOfMemoryError):
+                raise
+            made, wanted = ("x".join(map(str, each.shape[-3:])) for each in (sr, base))
+            raise BrokenPluginError(
+                f"decoder {name} made an image of {made} where {wanted} were due: see: srzoo check decoder {name}"
+            ) from error
 
     def _encode(self, first: Tensor) -> tuple[Tensor, ...]:
         """The encoder's maps of the pre-encoded features, also where it takes one size only."""

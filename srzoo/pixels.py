@@ -39,7 +39,7 @@ class Layout:
 
 
 def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, Layout]:
-    """Any image as float RGB (N, 3, H, W) in [0, 1], and how to give it back.
+    """Any image as float RGB (N, 3, H, W) in [0, 1], a PIL image turned upright, and how to give it back.
 
     Raises:
         ImageError: The type, shape or data type is none of those that are understood.
@@ -48,9 +48,10 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
         return _from_torch(image, device)
     if isinstance(image, np.ndarray):
         return _from_array(image, "array", None, device)
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     if isinstance(image, Image.Image):
+        image = ImageOps.exif_transpose(image)
         if image.mode[0] in "IF":
             raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None

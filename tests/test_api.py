@@ -89,6 +89,8 @@ def test_evaluate_takes_names_and_models_folders_and_pairs(tmp_path: Path) -> No
         write_image(tmp_path / f"{photo.name}.png", photo.hr)
     by_name = srzoo.evaluate("bicubic", tmp_path, scale=2)
     by_model = srzoo.evaluate(srzoo.load("bicubic", 2), photos)
+    with pytest.raises(UsageError, match="enlarges x2, not x4: leave out scale"):
+        srzoo.evaluate(srzoo.load("bicubic", 2), photos, scale=4)
     assert by_name.data == by_model.data and by_name.data["scale"] == 2
     assert [by_name.mean[key] for key in ("psnr_y", "ssim_y")] == [by_model.mean[key] for key in ("psnr_y", "ssim_y")]
 
@@ -111,5 +113,6 @@ def test_bench_gives_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frame["psnr_y"].is_monotonic_decreasing and (frame["seconds"] > 0).all()
     assert frame.attrs["data"]["images"] == 2
     assert [each["model"] for each in frame.attrs["failed"]] == ["nope"]
+    assert list(srzoo.bench("nearest", pairs, scale=2)["model"]) == ["nearest"]
     empty = srzoo.bench(["nope"], pairs, scale=2)
     assert list(empty.columns) == list(frame.columns) and empty.empty

@@ -275,6 +275,21 @@ def test_tables_for_people_keep_every_letter(
     assert shown.count("x") == 150 and "[red]y" in shown
 
 
+def test_tables_for_people_fold_text_and_neither_names_nor_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    rows = [["timm/convnext_atto", 3373880, "what it is, in words, as many as it takes"]]
+    for columns in ("60", "30"):
+        monkeypatch.setenv("COLUMNS", columns)
+        print_table(("name", "parameters", "summary"), rows)
+        shown = capsys.readouterr().out
+        assert "timm/convnext_atto" in shown and "3373880" in shown
+        assert all(word in shown.split() for word in rows[0][2].split())
+    print_table(("one", "two"), [[1, 2], [3, 4]])
+    assert capsys.readouterr().out.split()[-4:] == ["1", "2", "3", "4"]
+
+
 def test_values_are_written_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert [cell_text(value) for value in (None, True, 1000, 0.1234567, [1, 2], {"a": 1}, "a\nb")] == [
         *("", "yes", "1000", "0.123457", "1, 2", "a=1", "a b")

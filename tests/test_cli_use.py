@@ -87,6 +87,11 @@ def test_who_enlarges_by_another_scale_is_named(folder: Path, tmp_path: Path) ->
     assert refused.exit_code == 2 and "reference enlarges x4, not x2: reference-x2 does; bicubic" in refused.stderr
 
 
+def test_samples_of_what_draws_none_are_remarked_upon(folder: Path) -> None:
+    done = run("eval", "nearest", "--data", folder, "--samples", 2, "--temperature", 1, "--metrics", "psnr_y,best_of_n")
+    assert done.exit_code == 0 and "nearest draws no samples: --temperature and --samples change nothing" in done.stderr
+
+
 def test_noise_for_what_draws_no_samples_is_remarked_upon(folder: Path, tmp_path: Path) -> None:
     done = run("upscale", folder / "a.png", tmp_path / "out.png", "--model", "bicubic", "--temperature", 1)
     assert done.exit_code == 0 and "warning: bicubic draws no samples: --temperature changes nothing" in done.stderr
@@ -168,6 +173,9 @@ def test_what_cannot_be_written_is_refused_beforehand(folder: Path, tmp_path: Pa
         ((folder, folder), "cannot take the images of"),
         ((folder, folder / "a.png"), "cannot take the images of"),
         ((folder / "a.png", tmp_path / "out.xyz"), "name a file that ends in .png"),
+        ((folder / "a.png", ""), "the path is empty"),
+        (("", tmp_path / "out.png"), "the path is empty"),
+        ((folder, tmp_path / "out.png"), "name a folder to make"),
         ((folder / "a.png", tmp_path / "none" / "out.png"), "does not exist; create it first"),
         ((folder, tmp_path / "out", "--compare", tmp_path / "c.png"), "--compare"),
         ((folder / "a.png", tmp_path / "out.png", "--compare", folder / "a.png"), "--compare"),
@@ -225,9 +233,9 @@ def test_eval_prints_scores_and_writes_them(folder: Path, tiny: str, tmp_path: P
 def test_bench_ranks_reuses_and_draws(folder: Path, tiny: str, tmp_path: Path) -> None:
     given = ("bench", "bicubic", tiny, "nope", "--data", folder, "--results", tmp_path / "results")
     first = run(*given, "--plot", tmp_path / "plot.svg")
-    assert first.exit_code == 0, first.stderr
+    assert first.exit_code == 1, first.stderr
     assert f"{tiny} (untrained)" in first.stdout and f"warning: {tiny} is untrained" in first.stderr
-    assert "failed: nope: there is no model 'nope'" in first.stdout
+    assert "error: 1 of 3 failed: nope: there is no model 'nope'" in first.stderr
     assert "protocol classic v1" in first.stdout and "2 images, x4" in first.stdout and " threads" in first.stdout
     assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
 
@@ -240,10 +248,13 @@ def test_bench_ranks_reuses_and_draws(folder: Path, tiny: str, tmp_path: Path) -
     assert values["rows"][0]["psnr_y"] >= values["rows"][1]["psnr_y"]
 
 
-def test_bench_fails_only_if_everything_does(folder: Path, tmp_path: Path) -> None:
+def test_bench_goes_on_after_a_failure_and_says_so_in_the_end(folder: Path, tmp_path: Path) -> None:
     result = run("bench", "nope", "--data", folder, "--plot", tmp_path / "plot.png")
-    assert result.exit_code == 1 and "failed: nope" in result.stdout
+    assert result.exit_code == 1 and "error: 1 of 1 failed: nope: there is no model" in result.stderr
     assert not (tmp_path / "plot.png").exists()
+    result = run("bench", "nope", "bicubic", "--data", folder, "--plot", tmp_path / "plot.png")
+    assert result.exit_code == 1 and "error: 1 of 2 failed: nope: there is no model" in result.stderr
+    assert "bicubic" in result.stdout and (tmp_path / "plot.png").exists()
     assert run("bench", "bicubic", "--fresh").exit_code == 2
     assert run("bench", "bicubic", "--plot", "plot.gif").exit_code == 2
     assert run("bench", "bicubic", "--data", tmp_path / "none").exit_code == 1

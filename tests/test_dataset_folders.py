@@ -102,7 +102,13 @@ def basicsr(root: Path, photos: list[np.ndarray]) -> None:
         save(root / "LRbicx4" / f"{index}.png", small(pixels))
 
 
-@pytest.mark.parametrize("layout", [by_scale, edsr, self_ex, basicsr])
+def plain(root: Path, photos: list[np.ndarray]) -> None:
+    for index, pixels in enumerate(photos):
+        save(root / "HR" / f"{index}.png", pixels)
+        save(root / "LR" / f"{index}x4.png", small(pixels))
+
+
+@pytest.mark.parametrize("layout", [by_scale, edsr, self_ex, basicsr, plain])
 @pytest.mark.parametrize("place", ["Set5", "benchmark/Set5", "test/set5"])
 def test_a_test_set_is_one_whatever_its_layout(
     tmp_path: Path, three_photos: list[np.ndarray], layout: Callable[[Path, list[np.ndarray]], None], place: str
@@ -127,5 +133,9 @@ def test_another_lr_folder_may_be_named_and_a_missing_scale_is(tmp_path: Path, t
         save(tmp_path / "Set14" / "X4" / "new" / f"{index}.png", imresize(pixels, size=(12, 15)))
     data = open_dataset("set14,lr=X{scale}/new", tmp_path)
     np.testing.assert_array_equal(StoredPairs(data, 4)[0].lr, imresize(three_photos[0], size=(12, 15)))
+    with pytest.raises(DataError, match=r"LR_typo holds no LR for x4; put it there, or leave out lr"):
+        open_dataset("set14,lr=X{scale}/LR_typo", tmp_path).records(4)
+    with pytest.raises(DataError, match=r"LR_typo does not exist; put LR for x4 there, or leave out lr"):
+        open_dataset(f"paired,root={tmp_path}/Set14/X4,lr=LR_typo").records(4)
     with pytest.raises(DataError, match="nothing for x2, but x4; put X2/HR there"):
         data.records(2)

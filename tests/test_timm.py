@@ -311,3 +311,9 @@ def test_the_catalogue_is_browsed_as_the_page_says() -> None:
     assert [row["strides"] for row in rows] == [entry["strides"] for entry in wanted]
     head, *lines = srzoo(*words).stdout.splitlines()
     assert head.split()[:3] == ["kind", "name", "params"] and len(lines) == len(wanted) > 20
+
+
+def test_a_variant_that_there_is_not_is_not_explained() -> None:
+    refused = srzoo("show", "encoder", "timm/convnext_atoo")
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert "encoder timm has no variant 'convnext_atoo' (did you mean 'convnext_atto'?)" in refused.stderr

@@ -45,8 +45,12 @@ def test_a_ledger_without_its_checkpoint_is_not_written_over(recipe: Path, photo
     (run / "checkpoint.json").unlink()
     before = numbers(run / LEDGER)
     for more in ((), ("--resume",)):
-        assert "a ledger and no checkpoint to go on from" in refusal(train(recipe, photos, run, *more))
-    assert numbers(run / LEDGER) == before and (run / "adversarial.safetensors").is_file()
+        assert "ledger.csv and no checkpoint to go on from" in refusal(train(recipe, photos, run, *more))
+    assert numbers(run / LEDGER) == before
+    (run / LEDGER).unlink()
+    model = (run / "fidelity.safetensors").read_bytes()
+    assert "holds fidelity.safetensors and no checkpoint" in refusal(train(recipe, photos, run))
+    assert (run / "fidelity.safetensors").read_bytes() == model
 
 
 def test_a_run_that_is_over_says_so_where_its_model_is_gone(recipe: Path, photos: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from srzoo.assembly import build_upscaler
-from srzoo.errors import ImageError
+from srzoo.errors import ImageError, UsageError
 from srzoo.model import SRModel
 
 
@@ -85,6 +85,19 @@ def test_what_is_no_image_is_refused_in_one_line(doubler: Any, image: Any) -> No
     with pytest.raises(ImageError) as caught:
         doubler.upscale(image)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(reference: SRModel, temperature: float) -> None:
+    with pytest.raises(UsageError, match="a temperature is 0 or above, and finite"):
+        reference.upscale(torch.zeros(3, 8, 8), temperature=temperature)
+
+
+def test_a_photo_that_lies_on_its_side_is_turned(doubler: Any) -> None:
+    lying = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    lying.getexif()[0x0112] = 6
+    upright = doubler.upscale(lying)
+    assert upright.size == (6, 8) and upright.getexif().get(0x0112, 1) == 1
 
 
 def test_upscaling_is_clamped_and_keeps_the_mode(reference: SRModel) -> None:

@@ -10,6 +10,7 @@ import click
 from srzoo.cli.options import data_option, device_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
+from srzoo.errors import SrzooError
 
 if TYPE_CHECKING:
     from srzoo.benchmark.report import Board, Row
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
               help="Draw quality against cost: .png, .svg or .pdf.")  # fmt: skip
 @device_option
 @json_option
-@click.pass_context
 def bench(
-    context: click.Context,
     models: tuple[str, ...],
     data: str | None,
     scale: int,
@@ -47,7 +46,8 @@ def bench(
     a second table shows what each part contributes.
 
     A result is found again by the protocol, the pixels of the data, the model's parts and weights, and, for costs, the
-    machine: change any of these, and it is measured anew.
+    machine: change any of these, and it is measured anew. A model that cannot be measured does not stop the others, but
+    makes the exit code 1.
 
     \b
     Examples:
@@ -75,10 +75,11 @@ def bench(
         print_json(outcome.to_dict())
     else:
         _print(outcome)
-    if not outcome.board.rows:
-        context.exit(1)
-    if picture is not None:
+    if picture is not None and outcome.board.rows:
         plot.plot(outcome, picture)
+    if outcome.failed:
+        told = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
+        raise SrzooError(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.board.rows)} failed: {told}")
 
 
 def _print(outcome: Benchmark) -> None:
@@ -91,8 +92,6 @@ def _print(outcome: Benchmark) -> None:
         _print_contributions(board)
     for name, kinds in outcome.reused.items():
         click.echo(f"reused, not measured now: {name} ({' and '.join(kinds)})")
-    for name, error in outcome.failed.items():
-        click.echo(f"failed: {name}: {error}")
 
 
 def _cells(row: Row) -> list[Any]:

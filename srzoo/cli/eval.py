@@ -104,6 +104,8 @@ def evaluate(
         used = zoo.load(model, scale, device)
         about["trained"] = used.trained
         about["settings"] = {"temperature": temperature, "seed": seed, **({"samples": samples} if samples > 1 else {})}
+        if (temperature or samples > 1) and not used.draws_samples:
+            warn(f"{model} draws no samples: --temperature and --samples change nothing")
         if not used.trained:
             warn(f"{model} is untrained: its scores say nothing about its design")
     elif temperature or seed or samples > 1:

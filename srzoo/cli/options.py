@@ -24,6 +24,16 @@ class Amount(click.FloatRange):
         return number
 
 
+class NamedPath(click.Path):
+    """A path that is not empty, as one from an unset variable of the shell is; `click.Path` takes that for ``.``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or refuse it."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def scale_option(text: str) -> Callable[[AnyFunction], AnyFunction]:
     """Give a command ``--scale``, which takes 4, 2.5 or 5/2, with a text for its help."""
     return click.option("--scale", metavar="S", callback=_read, help=text)

@@ -31,6 +31,9 @@ def warn(message: str) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     """Print a table: for people on a terminal, else in plain aligned columns that are never cut.
 
+    On a terminal the widest column of text is folded where need be, and no other, so that names and numbers stay whole;
+    where that does not suffice, the columns are plain there as well.
+
     Args:
         columns: Headings.
         rows: One sequence of cells per row; None is an empty cell. Columns of numbers are aligned to the right.
@@ -44,10 +47,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     for index, right in enumerate(numeric):
         if right and any(isinstance(row[index], float) for row in rows):
             _align_decimals(texts, index)
-    if sys.stdout.isatty():
-        _print_rich(columns, texts, numeric, title)
-        return
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    if sys.stdout.isatty() and _print_rich(columns, texts, numeric, widths, title):
+        return
     if title:
         click.echo(title)
     for line in (columns, *texts):
@@ -115,15 +117,28 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print_rich(columns: Sequence[str], texts: list[list[str]], numeric: list[bool], title: str) -> None:
+_FOLDED = 20
+"""Fewest characters to which a column is folded."""
+
+
+def _print_rich(
+    columns: Sequence[str], texts: list[list[str]], numeric: list[bool], widths: list[int], title: str
+) -> bool:
+    """Print a table with rules and folded text; False where the terminal is too narrow for it."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left")
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    folded = max(range(len(columns)), key=lambda index: (not numeric[index], widths[index]))
+    for index, (name, right) in enumerate(zip(columns, numeric, strict=True)):
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold", no_wrap=index != folded)
     for line in texts:
         table.add_row(*map(Text, line))
-    Console().print(table)
+    console = Console()
+    least = sum(widths) - widths[folded] + min(widths[folded], _FOLDED) + 2 * len(widths)
+    if least > console.width:
+        return False
+    console.print(table)
+    return True

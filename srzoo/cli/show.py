@@ -107,7 +107,14 @@ def _show_part(part: ResolvedPart, as_json: bool) -> None:
     cls = ref.load()
     given = {} if part.variant is None else {"variant": part.variant}
     values = resolve(cls, given, f"{ref.kind.name} {ref.name}")
-    entry = next((entry for entry in REGISTRY.catalogue(ref) if entry["variant"] == values.get("variant")), None)
+    entries = {entry["variant"]: entry for entry in REGISTRY.catalogue(ref)}
+    entry = entries.get(values.get("variant"))
+    if entries and part.variant is not None and entry is None:
+        hint = suggestion(part.variant, list(entries))
+        raise UsageError(
+            f"{ref.kind.name} {ref.name} has no variant {part.variant!r}{hint}: see: "
+            f"srzoo list {ref.kind.plural} --family {ref.name}"
+        )
     summary, _, details = (inspect.getdoc(cls) or "").partition("\n")
     facts = {
         "kind": ref.kind.name,

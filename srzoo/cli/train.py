@@ -83,13 +83,13 @@ def train(
 
     \b
     Examples:
-      srzoo train compact --data photos
-      srzoo train reference --data photos --resume
+      srzoo train compact --data . --set data.train='["photos"]' --set data.validation=validation
+      srzoo train recipe.toml --data . --resume
       srzoo train --plot runs/reference
-      srzoo train blind --data photos --workers 4
-      srzoo train recipe.toml --data photos --from reference-fidelity -o runs/fine
+      srzoo train blind --data datasets --workers 4
+      srzoo train recipe.toml --data . --from reference-fidelity -o runs/fine
       srzoo train recipe.toml --set data.train='["div2k"]' --set data.degradation=blur-down
-      torchrun --nproc-per-node=4 -m srzoo train reference --data photos
+      torchrun --nproc-per-node=4 -m srzoo train reference --data datasets
     """
     if plot is not None:
         _plot(plot, recipe, as_json)

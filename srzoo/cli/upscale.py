@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srzoo.cli.options import Amount, device_option, scale_option, seed_option
+from srzoo.cli.options import Amount, NamedPath, device_option, scale_option, seed_option
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
 from srzoo.errors import ImageError, SrzooError, UsageError
@@ -24,8 +24,8 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=NamedPath(path_type=Path))
+@click.argument("target", metavar="OUT", type=NamedPath(path_type=Path))
 @click.option("--model", metavar="MODEL",
               help="A model of `srzoo list models`, a model file or an upscaler such as bicubic.  "
                    "[default: reference, or reference-x2 or -x3 for that scale]",
@@ -54,8 +54,8 @@ def upscale(
 
     IN is an image file and OUT the file to write, over one that is there, its suffix choosing the format; or both are
     folders, where OUT is made if need be and a file that cannot be enlarged does not stop the others. Transparency,
-    colour profile and the 16 bits of PNG files are kept. Large images are enlarged in tiles, which needs less memory
-    the smaller they are. Sizes are rounded down.
+    colour profile and the 16 bits of PNG files are kept; of several frames or pages the first is taken. Large images
+    are enlarged in tiles, which needs less memory the smaller they are. Sizes are rounded down.
 
     \b
     Examples:
@@ -106,11 +106,13 @@ def upscale(
 
 def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """What to read and where to write it."""
-    from srzoo.images import list_images
+    from srzoo.images import SUFFIXES, list_images
 
     if source.is_dir():
         if target.exists() and (not target.is_dir() or target.samefile(source)):
             raise UsageError(f"{target} cannot take the images of {source}: name another folder")
+        if not target.exists() and target.suffix.lower() in SUFFIXES:
+            raise UsageError(f"{source} is a folder, and {target} the name of an image: name a folder to make")
         files = list_images(source)
         try:
             target.mkdir(parents=True, exist_ok=True)

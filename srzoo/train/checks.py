@@ -37,10 +37,12 @@ def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, d
         CheckpointError: It is damaged.
     """
     saved = load_state(folder)
-    if saved is None and (folder / LEDGER).exists():
-        raise TrainingError(
-            f"{folder} holds a ledger and no checkpoint to go on from; choose another --output, or remove {LEDGER}"
-        )
+    if saved is None:
+        for name in (LEDGER, *(f"{stage.name}.safetensors" for stage in recipe.stages)):
+            if (folder / name).exists():
+                raise TrainingError(
+                    f"{folder} holds {name} and no checkpoint to go on from; choose another --output, or remove it"
+                )
     if saved is None or not (resume or saved[0].step):
         return None
     if not resume:

@@ -65,6 +65,7 @@ def _shown(example: str) -> tuple[str, ...]:
         f"HR/{example}.png and LR_bicubic/X4/{example}x4.png (EDSR's benchmark)",
         "image_SRF_4/img_001_SRF_4_HR.png and image_SRF_4/img_001_SRF_4_LR.png (SelfExSR)",
         f"GTmod12/{example}.png and LRbicx4/{example}.png (BasicSR)",
+        f"HR/{example}.png and LR/{example}.png",
         f"original/{example}.png, HR/{example}.png or {example}.png alone: LR is made",
     )
 
@@ -91,16 +92,19 @@ class _TestSet(FileDataset):
         ] = "",
     ) -> None:
         self._root = root
-        held = [layout for layout in _LAYOUTS if any(layout.hr_files(root, scale) for scale in _scales(root, layout))]
+        held = [layout for layout in _LAYOUTS if any(layout.hr_files(root, each) for each in _scales(root, layout.hr))]
         if not held:
             raise DataError(
                 f"{root} holds {self.about.title} in no layout that is known: put its images where one of these lines "
                 f"says: {'; '.join(self.about.layout)}"
             )
-        self._layout = held[0] if not lr else _Layout(held[0].hr, lr, held[0].hr_end)
+        paired = (layout for layout in held if any(layout.lr_files(root, each) for each in _scales(root, layout.lr)))
+        chosen = next(paired, held[0])
+        self._layout = chosen if not lr else _Layout(chosen.hr, lr, chosen.hr_end)
+        self._named = bool(lr)
 
     def find(self, scale: int | None) -> Found:
-        scales = _scales(self._root, self._layout)
+        scales = _scales(self._root, self._layout.hr)
         if scale is not None and None not in scales and scale not in scales:
             known = ", ".join(f"x{each}" for each in scales)
             raise DataError(
@@ -110,12 +114,15 @@ class _TestSet(FileDataset):
         lr = [] if scale is None else self._layout.lr_files(self._root, scale)
         if scale is not None and lr:
             return pair_files(hr, lr, scale)
+        if scale is not None and self._named:
+            place = self._root / self._layout.lr.format(scale=scale)
+            raise DataError(f"{place} holds no LR for x{scale}; put it there, or leave out lr, and LR is made")
         return hr_files(hr[0].parent, [file.name for file in hr])
 
 
-def _scales(root: Path, layout: _Layout) -> Sequence[int | None]:
-    """For which scales the layout has HR of its own; None stands for any."""
-    return scales_of(root, layout.hr) if "{scale}" in layout.hr else (None,)
+def _scales(root: Path, folder: str) -> Sequence[int | None]:
+    """For which scales there is such a folder; None stands for any."""
+    return scales_of(root, folder) if "{scale}" in folder else (None,)
 
 
 class Set5(_TestSet):
