@@ -109,8 +109,9 @@ def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Chec
             known = sorted(model.model_fields) if len(first["loc"]) == 1 else []
             hint = suggestion(where, known) + (f": known are {', '.join(known)}" if known else "")
             raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
-        reason = first["msg"].replace("tuple", "list").replace("Tuple", "List")
-        raise ConfigError(f"{owner}: {where}: {reason}, got {first.get('input')!r}") from None
+        reason = first["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
+        got = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
+        raise ConfigError(f"{owner}: {where}: {reason}{got}") from None
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -241,4 +241,7 @@ def test_all_data_sets_that_are_missing_are_named_at_once(base: Path) -> None:
     (base / "recipe.toml").write_text(RECIPE.replace('["photos"]', '["photos", "train/one", "train/two"]'))
     refused = srzoo("train", base / "recipe.toml", "--data", base, "-o", base / "run")
     assert refused.returncode == 1 and refused.stderr.startswith("error: there is no folder")
-    assert "one: check the path" in refused.stderr and refused.stderr.endswith("; nor can be opened: train/two\n")
+    assert (
+        "one: check the path" in refused.stderr
+        and "; nor can be opened: train/two. Photos of your own are named by --set data.train" in refused.stderr
+    )

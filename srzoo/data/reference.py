@@ -100,7 +100,7 @@ def _place(text: str, base: Path | None) -> Path:
 def _neither(name: str, path: Path) -> Exception:
     """What to say where there is neither a data set nor a path."""
     if "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(PACK_SUFFIX):
-        return DataError(f"there is no folder {path}: check the path, or name photos of your own")
+        return DataError(f"there is no folder {path}: check the path")
     try:
         REGISTRY.resolve("dataset", name)
     except PartNotFoundError as error:

@@ -51,7 +51,12 @@ def open_sets(recipe: Recipe, base: Path) -> Sets:
             failed[text] = error
     if failed:
         first, *others = failed
-        raise DataError(f"{failed[first]}; nor can be opened: {', '.join(others)}") if others else failed[first]
+        if not others:
+            raise failed[first]
+        raise DataError(
+            f"{failed[first]}; nor can be opened: {', '.join(others)}. Photos of your own are named by "
+            """--set data.train='["photos"]' --set data.validation=FOLDER"""
+        )
     return Sets(tuple(opened[:-1]), opened[-1])
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serial
 
 from srzoo.config import ModelConfig, PartConfig, checked, merge, read_named
 from srzoo.errors import ConfigError
+from srzoo.options import suggestion
 
 Precision = Literal["float32", "bf16", "fp16"]
 """Arithmetic of the forward pass."""
@@ -176,6 +177,16 @@ class Stage(Table):
 
     r1_every: int = Field(default=8, ge=1)
     """Steps from one R1 penalty to the next; it counts that much more."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        """Tell of an unknown key by the name of the stage; pydantic would by its number."""
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in cls.model_fields:
+                hint = suggestion(key, list(cls.model_fields))
+                raise ValueError(f"stage {values.get('name', '')} has no key {key!r}{hint}")
+        return values
 
     @model_validator(mode="after")
     def _coherent(self) -> Stage:
