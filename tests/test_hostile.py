@@ -63,6 +63,7 @@ MODULES = {
     "exits-in-construction": decoder(construct="import sys; sys.exit(0)"),
     "fails-in-forward": decoder(forward="raise RuntimeError('out of beans')"),
     "exits-in-forward": decoder(forward="import sys; sys.exit(0)"),
+    "too-small": decoder(forward="return features[-1][:, :3]"),
     "crashes-in-forward": decoder(forward="import ctypes; ctypes.string_at(0)"),
 }
 """Distributions by name, each with one decoder of that name, and their module."""
@@ -144,6 +145,14 @@ def test_what_fails_in_use_is_named_and_the_others_are_measured(site: Path, name
     assert [row.model for row in outcome.board.rows] == ["bicubic"]
     (cause,) = outcome.failed.values()
     assert f"srzoo-{name}:{name}" in cause and "\n" not in cause
+
+
+def test_a_decoder_that_misses_its_target_is_named(site: Path) -> None:
+    install(site, "too-small")
+    with pytest.raises(
+        BrokenPluginError, match=r"decoder srzoo-too-small:too-small made an image of 3x4x4 where 3x32x32"
+    ):
+        summarize(preset("reference", {"decoder": {"name": "too-small"}}), (8, 8))
 
 
 # The contract.
