@@ -104,7 +104,7 @@ def test_an_ablation_is_held_against_the_reference_of_the_same_training() -> Non
     rows = contributions(
         [
             quality("reference", 27.0, config=CONFIG, training=training()),
-            quality("reference-fidelity", 28.0, config=CONFIG, training=training(1)),
+            quality("reference-fidelity", 28.0, config=CONFIG, training=training(1, sizes=[])),
             quality("ablation-no-skips", 26.5, config=CONFIG | {"skips": False}, training=training(preset="x")),
             quality(
                 "ablation-no-attention",

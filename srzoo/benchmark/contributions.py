@@ -87,8 +87,12 @@ def _training(result: Result) -> dict[str, Any]:
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Where two nested values differ; a part of another name differs as a whole."""
-    if before == after:
+    """Where two nested values differ; a part of another name differs as a whole.
+
+    A key that files from before it lack is as good as an empty one.
+    """
+    nothing = (None, [], {})
+    if before == after or (before in nothing and after in nothing):
         return
     both = isinstance(before, Mapping) and isinstance(after, Mapping)
     if not both or before.get("name") != after.get("name"):
