@@ -83,16 +83,18 @@ def _training(result: Result) -> dict[str, Any]:
     ignored = ("preset", "model", "validate_every", "save_every", "log_every", "stages")
     stages = {stage["name"]: stage for stage in recipe.get("stages", ()) if stage["name"] in training.get("stages", ())}
     kept = {key: value for key, value in recipe.items() if key not in ignored}
-    return {**kept, "photos": training.get("photos"), "stages": stages}
+    return _filled({**kept, "photos": training.get("photos"), "stages": stages})
+
+
+def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values without empty ones: files from before a key came lack it."""
+    inner = {key: _filled(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in inner.items() if value not in (None, [], {})}
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Where two nested values differ; a part of another name differs as a whole.
-
-    A key that files from before it lack is as good as an empty one.
-    """
-    nothing = (None, [], {})
-    if before == after or (before in nothing and after in nothing):
+    """Where two nested values differ; a part of another name differs as a whole."""
+    if before == after:
         return
     both = isinstance(before, Mapping) and isinstance(after, Mapping)
     if not both or before.get("name") != after.get("name"):
