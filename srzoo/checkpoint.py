@@ -56,7 +56,10 @@ def save_model(
 
     Raises:
         WriteError: The file cannot be written.
+        UsageError: The model is a whole upscaler, which is no file of srzoo's.
     """
+    if not isinstance(model, SRModel):
+        raise UsageError(f"{type(model).__name__} is not assembled from parts, and only such models are saved")
     weights = {}
     for name, value in kept_weights(model, training_parts=training_parts).items():
         stored = value.half() if half and value.is_floating_point() else value

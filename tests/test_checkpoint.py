@@ -21,8 +21,9 @@ from srzoo.assembly import build_model
 from srzoo.benchmark.identity import model_digest
 from srzoo.checkpoint import FORMAT, VERSION, describe, load_model, read_header, save_model
 from srzoo.config import ModelConfig
-from srzoo.errors import CheckpointError, MissingDistributionError, WriteError
+from srzoo.errors import CheckpointError, MissingDistributionError, UsageError, WriteError
 from srzoo.model import SRModel
+from srzoo.zoo import load
 
 CONFIG = {
     "scale": 2,
@@ -203,6 +204,12 @@ def test_pickles_are_never_opened(tmp_path: Path, zipped: bool) -> None:
     path.write_bytes(pickle.dumps(Trap()))
     refused(path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_plain_upscaler_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="WholeModel is not assembled from parts"):
+        save_model(load("bicubic"), tmp_path / "bicubic.safetensors")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_somebody_elses_safetensors(tmp_path: Path) -> None:
