@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -99,19 +99,55 @@ class ModelConfig(BaseModel):
 
 
 def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Checked:
-    """Validate ``values`` into ``model``, with the first mistake as a one-line `ConfigError` that names ``owner``."""
+    """Validate ``values`` into ``model``, with one mistake as a one-line `ConfigError` that names ``owner``.
+
+    An unknown key comes first: where another is missing, it is often that one, misspelt.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
+        found = error.errors()
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+        where = ".".join(_path(values, first["loc"]))
         if first["type"] == "extra_forbidden":
-            known = sorted(model.model_fields) if len(first["loc"]) == 1 else []
-            hint = suggestion(where, known) + (f": known are {', '.join(known)}" if known else "")
+            known = _keys(model, first["loc"])
+            hint = suggestion(str(first["loc"][-1]), known) + (f": known are {', '.join(known)}" if known else "")
             raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
         reason = first["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
         got = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
         raise ConfigError(f"{owner}: {where}: {reason}{got}") from None
+
+
+def _path(values: Any, steps: Sequence[int | str]) -> Iterator[str]:
+    """The way to a value, in the user's words: a table of a list is called by its name."""
+    for step in steps:
+        try:
+            values = values[step]
+        except (LookupError, TypeError):
+            values = None
+        named = isinstance(step, int) and isinstance(values, Mapping) and "name" in values
+        yield str(values["name"] if named else step)
+
+
+def _keys(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
+    """The keys of the table that a path leads into; none where it leads out of what is known."""
+    for step in steps[:-1]:
+        if isinstance(step, int):
+            continue
+        field = model.model_fields.get(step)
+        inside = [] if field is None else [each for each in _classes(field.annotation) if issubclass(each, BaseModel)]
+        if not inside:
+            return []
+        model = inside[0]
+    return sorted(model.model_fields)
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    """The classes in a type hint."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _classes(each)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

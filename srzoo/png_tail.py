@@ -7,31 +7,40 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+
+LENGTH = 1 << 16
+"""Bytes at the end of a file that are looked at: to walk through all of it would be to read it."""
 
 _XMP = b"XML:com.adobe.xmp"
 
 
 def tail_of(path: str | os.PathLike[str]) -> dict[str, bytes | str]:
-    """EXIF and XMP that stand behind the pixels, under the names that Pillow has for them.
+    """EXIF and XMP that stand within the last `LENGTH` bytes, under the names that Pillow has for them.
 
     Args:
-        path: A PNG file; its pixels are skipped, not read.
+        path: A PNG file.
     """
-    found: dict[str, bytes | str] = {}
-    behind = False
     with Path(path).open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            behind = behind or kind == b"IDAT"
-            if not behind or kind not in (b"eXIf", b"iTXt"):
-                file.seek(length + 4, os.SEEK_CUR)
-                continue
-            body = file.read(length)
-            file.seek(4, os.SEEK_CUR)
-            if kind == b"eXIf":
-                found["exif"] = b"Exif\0\0" + body
-            elif body.startswith(_XMP + b"\0\0"):  # not compressed
-                found[_XMP.decode()] = body[len(_XMP) + 3 :].split(b"\0", 2)[-1].decode("utf-8", "replace")
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LENGTH))
+        tail = file.read()
+    found: dict[str, bytes | str] = {}
+    for body in _chunks(tail, b"eXIf"):
+        found["exif"] = b"Exif\0\0" + body
+    for body in _chunks(tail, b"iTXt"):
+        if body.startswith(_XMP + b"\0\0"):  # not compressed
+            found[_XMP.decode()] = body[len(_XMP) + 3 :].split(b"\0", 2)[-1].decode("utf-8", "replace")
     return found
+
+
+def _chunks(tail: bytes, kind: bytes) -> Iterator[bytes]:
+    """What the whole chunks of a kind hold; a checksum tells them from bytes that happen to read like one."""
+    at = tail.find(kind, 4)
+    while at >= 0:
+        (length,) = struct.unpack(">I", tail[at - 4 : at])
+        end = at + 4 + length
+        if tail[end : end + 4] == struct.pack(">I", zlib.crc32(tail[at:end])):
+            yield tail[at + 4 : end]
+        at = tail.find(kind, at + 1)

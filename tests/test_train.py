@@ -113,6 +113,8 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
 
 
 def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    samples = 'energy = { weight = 1.0, network = "pixels" }'
+    recipe.write_text(RECIPE.replace("consistency = 1.0", f"consistency = 1.0, {samples}"))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(recipe, photos, whole).returncode == 0
     command = [sys.executable, "-c", KILLED, recipe, "--data", photos, "--output", parts, "--threads", "1"]
@@ -173,7 +175,9 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
     ("change", "says"),
     [
         (("validate_every", "validat_every"), "did you mean 'validate_every'"),
-        (("steps = 6", "steps = 0"), "stages.0.steps"),
+        (("steps = 6", "step = 6"), "unknown key 'stages.fidelity.step' (did you mean 'steps'?): known are accumulate"),
+        (("crop = 8", "crp = 8"), "unknown key 'data.crp' (did you mean 'crop'?): known are batch, crop"),
+        (("steps = 6", "steps = 0"), "stages.fidelity.steps"),
         (('train = ["train"]', 'train = ["nowhere"]'), "nowhere"),
         (("crop = 8", "crop = 512"), "no photo in"),
         (("{ l1 = 1.0 }", "{ l2 = 1.0 }"), "there is no loss 'l2'"),

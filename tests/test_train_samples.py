@@ -57,7 +57,7 @@ def test_samples_that_are_paid_for_differing_differ(recipe: Path, photos: Path, 
     assert len(told) == 45 and all(float(row["at_image.prior.energy"]) > 0 for row in told)
 
 
-def test_a_run_with_samples_goes_on_as_if_it_had_never_stopped(recipe: Path, photos: Path, tmp_path: Path) -> None:
+def test_samples_are_the_same_however_a_run_is_fed(recipe: Path, photos: Path, tmp_path: Path) -> None:
     recipe.write_text(SAMPLES.replace("SPREAD", "0.5").replace("steps = 60", "steps = 8\naccumulate = 2"))
     assert train(recipe, photos, tmp_path / "whole", "--workers", 0).returncode == 0
     assert train(recipe, photos, tmp_path / "again", "--workers", 2).returncode == 0

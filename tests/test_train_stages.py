@@ -157,7 +157,7 @@ def test_a_start_that_fits_nothing_is_refused(recipe: Path, photos: Path, tmp_pa
         ("stages.fidelity.weight_decay=0.1", "belongs to optimizer"),
         ("stages.fidelity.accumulate=3", "does not divide"),
         ("stages.fidelity.r1=1", "name an adversarial loss"),
-        ("stages.fidelity.train=encodr", "stages.0.train"),
+        ("stages.fidelity.train=encodr", "stages.fidelity.train"),
         ('stages.fidelity.prior={"charbonnier": {"weight": 1, "epz": 1}}', "has no option 'epz'"),
         ('stages.fidelity.prior={"l1": 1, "hinge": 0.1, "bce": 0.1}', "one discriminator plays by one"),
         ("stages.fidelity=7", "is not a table"),

@@ -13,7 +13,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serial
 
 from srzoo.config import ModelConfig, PartConfig, checked, merge, read_named
 from srzoo.errors import ConfigError
-from srzoo.options import suggestion
 
 Precision = Literal["float32", "bf16", "fp16"]
 """Arithmetic of the forward pass."""
@@ -29,13 +28,13 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str | Mapping) else value
 
 
-def _named(value: Any) -> Any:
+def _named(value: Any, owner: str) -> Any:
     """Tables by name as a list of tables with names, without those of no steps."""
     if not isinstance(value, Mapping):
         return value
     for name, table in value.items():
         if not isinstance(table, Mapping):
-            raise ValueError(f"stage {name} is not a table; write [stages.{name}]")
+            raise ConfigError(f"{owner}: stage {name} is not a table; write [stages.{name}]")
     return [{"name": name, **table} for name, table in value.items() if table.get("steps", 1) != 0]
 
 
@@ -178,16 +177,6 @@ class Stage(Table):
     r1_every: int = Field(default=8, ge=1)
     """Steps from one R1 penalty to the next; it counts that much more."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, values: Any) -> Any:
-        """Tell of an unknown key by the name of the stage; pydantic would by its number."""
-        for key in values if isinstance(values, Mapping) else ():
-            if key not in cls.model_fields:
-                hint = suggestion(key, list(cls.model_fields))
-                raise ValueError(f"stage {values.get('name', '')} has no key {key!r}{hint}")
-        return values
-
     @model_validator(mode="after")
     def _coherent(self) -> Stage:
         if bool(self.milestones) != (self.schedule == "multistep"):
@@ -249,7 +238,7 @@ class Recipe(Table):
 
     data: Data
     guard: Guard = Guard()
-    stages: Annotated[tuple[Stage, ...], BeforeValidator(_named)] = Field(min_length=1)
+    stages: tuple[Stage, ...] = Field(min_length=1)
     """One after another; written as tables by name, ``[stages.fidelity]``, of which those with ``steps = 0`` are left
     out, so that a recipe can change or drop a stage of the one that it derives from."""
 
@@ -301,7 +290,10 @@ def load_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
     """
     values = merge(read_named("recipes", name), changes or {})
     values.pop("summary", None)
-    recipe = checked(Recipe, values, f"recipe {name!r}")
+    owner = f"recipe {name!r}"
+    if "stages" in values:
+        values["stages"] = _named(values["stages"], owner)
+    recipe = checked(Recipe, values, owner)
     recipe.network()
     return recipe
 

@@ -236,7 +236,6 @@ def select_parts(model: SRModel, stage: Stage, trainable: Collection[Tensor]) ->
         model: The generator.
         stage: Names the parts that are trained.
         trainable: Parameters that are learned at all; a part may have frozen others.
-
     """
     parts = trained_parts(model, stage)
     chosen = {id(parameter) for part in parts for parameter in part.parameters()}

@@ -35,7 +35,7 @@ class EnergyLoss(SamplesLoss):
         scale: int,
         *,
         network: Annotated[
-            NetworkName | Literal["pixels"], Field(description="what looks at the images; nothing does at pixels")
+            Literal[NetworkName, "pixels"], Field(description="what looks at the images; nothing does at pixels")
         ] = "squeezenet",
         taps: Annotated[
             tuple[str, ...], Field(description="maps of the network that are compared; the usual ones if empty")
