@@ -101,7 +101,10 @@ def finished_folder(model: Name | Model) -> Path | None:
     """
     from srzoo import zoo
 
-    file = zoo.find_file(os.fspath(model)) if isinstance(model, str | os.PathLike) else None
+    if not isinstance(model, str | os.PathLike):
+        return None
+    text, marked = zoo.without_mark(os.fspath(model))
+    file = None if marked else zoo.find_file(text)
     return file if file is not None and file.is_dir() else None
 
 

@@ -20,6 +20,7 @@ from srzoo.checkpoint import kept_weights
 from srzoo.contracts import Upscaler
 from srzoo.model import Model, SRModel, WholeModel
 from srzoo.scale import Scale, scaled
+from srzoo.self_ensemble import SIDES, SelfEnsemble
 from srzoo.tiling import fitted
 
 Size = tuple[int, int]
@@ -45,11 +46,12 @@ def count_parameters(model: Model) -> int | None:
 
     None where another engine than PyTorch computes and does not tell.
     """
-    if isinstance(model, WholeModel) and model.engine != Model.engine:
-        return model.upscaler.count_parameters()
-    kept: Iterable[str] = kept_weights(model) if isinstance(model, SRModel) else model.state_dict()
+    network = model.network
+    if isinstance(network, WholeModel) and network.engine != Model.engine:
+        return network.upscaler.count_parameters()
+    kept: Iterable[str] = kept_weights(network) if isinstance(network, SRModel) else network.state_dict()
     names = set(kept)
-    return sum(parameter.numel() for name, parameter in model.named_parameters() if name in names)
+    return sum(parameter.numel() for name, parameter in network.named_parameters() if name in names)
 
 
 def count_macs(model: Model, size: Size) -> int | None:
@@ -59,6 +61,9 @@ def count_macs(model: Model, size: Size) -> int | None:
     alone, activations and the like are not, so that an upscaler by plain indexing may count zero. None where another
     engine than PyTorch computes and does not tell.
     """
+    if isinstance(model, SelfEnsemble):
+        upright, turned = (count_macs(model.model, each) for each in (size, size[::-1]))
+        return None if upright is None or turned is None else SIDES // 2 * (upright + turned)
     if isinstance(model, WholeModel) and model.engine != Model.engine:
         return _told_macs(model.upscaler, torch.empty(1, 3, *size, device="meta"))
     try:

@@ -58,6 +58,11 @@ class Model(nn.Module):
         return False
 
     @property
+    def network(self) -> Model:
+        """What holds the weights: the model, or the one that it puts to use in another way."""
+        return self
+
+    @property
     def device(self) -> torch.device | None:
         """Where it computes; None where it has nothing of its own and computes where the image is."""
         first = next(chain(self.parameters(), self.buffers()), None)

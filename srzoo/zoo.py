@@ -15,6 +15,7 @@ from srzoo.model import Model
 from srzoo.options import suggestion
 from srzoo.registry import OWN, REGISTRY
 from srzoo.scale import Scale, exact_scale
+from srzoo.self_ensemble import MARK, SelfEnsemble
 
 SUFFIX = ".safetensors"
 """Ending of a model file's name."""
@@ -49,7 +50,8 @@ def load(
     Args:
         name_or_path: A shipped model's name; a model file (``*.safetensors``); or an upscaler: ``bicubic``,
             ``distribution:name``, or ``family/variant`` such as ``spandrel/PATH`` and ``onnx/PATH`` of the plugins of
-            those names. Names win over files: write ``./bicubic`` for a file of that name.
+            those names. Names win over files: write ``./bicubic`` for a file of that name. A ``+`` behind any of these
+            takes its self-ensemble (`srzoo.self_ensemble.SelfEnsemble`).
         scale: Enlargement factor that is wanted, such as 4, 2.5 or ``"5/2"``; None takes the model's own, which for a
             plain upscaler is 4. Plain upscalers and models whose decoder is made for it serve any.
         device: Where to compute; ``"auto"`` takes a CUDA device where there is one.
@@ -61,7 +63,12 @@ def load(
     """
     place = usable_device(device)
     wanted = None if scale is None else usable_scale(scale)
-    text = os.fspath(name_or_path)
+    text, marked = without_mark(os.fspath(name_or_path))
+    model = _load(text, wanted, place)
+    return SelfEnsemble(model).eval() if marked else model
+
+
+def _load(text: str, wanted: Scale | None, place: torch.device) -> Model:
     file = find_file(text)
     if file is None:
         return build_upscaler(text, wanted).to(place).eval()
@@ -86,6 +93,12 @@ def find_file(text: str) -> Path | None:
     if not Path(text).exists():
         raise _not_found(text)
     return Path(text)
+
+
+def without_mark(text: str) -> tuple[str, bool]:
+    """What stands before the mark of a self-ensemble, and whether there is one; a file may well be called so."""
+    marked = text.endswith(MARK) and not Path(text).exists()
+    return text.removesuffix(MARK) if marked else text, marked
 
 
 def usable_scale(scale: Scale | float | str) -> Scale:

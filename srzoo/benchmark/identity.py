@@ -20,7 +20,8 @@ def model_digest(model: Model) -> str:
 
     What only training looks at, the discriminator and a posterior, does not count.
     """
-    weights = kept_weights(model) if isinstance(model, SRModel) else model.state_dict()
+    network = model.network
+    weights = kept_weights(network) if isinstance(network, SRModel) else network.state_dict()
     sha = hashlib.sha256()
     for name, value in sorted(weights.items()):
         sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -24,7 +24,7 @@ from srzoo.scoring import evaluate
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what was done last."""
 
-SETTINGS = {"samples": 1, "temperature": 0.0, "seed": 0, "precision": "float32", "tile": 0, "self_ensemble": 1}
+SETTINGS = {"samples": 1, "temperature": 0.0, "seed": 0, "precision": "float32", "tile": 0}
 """How every model is used: its mean, once, whole images at a time."""
 
 PROTOCOL = {"name": CLASSIC.name, "version": CLASSIC.version, "hash": CLASSIC.hash}
@@ -157,7 +157,7 @@ class _Series:
             self._tell(f"{name}: {image}", done)
 
         scores = evaluate(model, self.pairs, progress=tell).to_dict()
-        file = zoo.find_file(name)
+        file = zoo.find_file(zoo.without_mark(name)[0])
         return {
             "trained": model.trained,
             "config": model.config,

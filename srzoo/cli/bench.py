@@ -41,9 +41,10 @@ def bench(
     """Measure models under the same rules, on the same images, and rank them.
 
     MODEL is a shipped model, a model file (*.safetensors) or an upscaler such as bicubic; without any, all shipped
-    models of that scale and the plain upscalers are measured. The best PSNR on luma comes first. MACs, seconds and
-    memory are those of one image that is enlarged to 1280x720. Where `compact` and its ablations are on the board,
-    a second table shows what each part contributes.
+    models of that scale and the plain upscalers are measured. A + behind a model, such as large-fidelity+, takes
+    its self-ensemble, eight times as costly, which has a row of its own. The best PSNR on luma comes first. MACs,
+    seconds and memory are those of one image that is enlarged to 1280x720. Where `compact` and its ablations are on
+    the board, a second table shows what each part contributes.
 
     A result is found again by the protocol, the pixels of the data, the model's parts and weights, and, for costs, the
     machine: change any of these, and it is measured anew. A model that cannot be measured does not stop the others, but
@@ -53,6 +54,7 @@ def bench(
     Examples:
       srzoo bench
       srzoo bench reference bicubic my-model.safetensors --data set5
+      srzoo bench large-fidelity large-fidelity+
       srzoo bench --results results --plot quality.svg
       srzoo bench bicubic lanczos --scale 2 --json
     """

@@ -73,11 +73,13 @@ def evaluate(
 ) -> None:
     """Measure a model, or finished images, on a data set under a fixed protocol.
 
-    MODEL is a shipped model, a model file (*.safetensors), an upscaler such as bicubic, or a folder of images that any
-    program has enlarged; those are matched with HR by name, baby_x4_SwinIR.png with baby.png. For each image: PSNR and
-    SSIM on luma, as the papers report them (psnr_y in dB, ssim_y), and the PSNR of the shrunk result against the LR
-    image (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/, and at scales that are not
-    whole, LR is made by MATLAB's bicubic. A folder without --data is scored by metrics that need no HR.
+    MODEL is a shipped model, a model file (*.safetensors), an upscaler such as bicubic, or a folder of images that
+    any program has enlarged; those are matched with HR by name, baby_x4_SwinIR.png with baby.png. A + behind a
+    model is its self-ensemble, as in the papers: the mean over the image turned and mirrored in eight ways. For
+    each image: PSNR and SSIM on luma, as the papers report them (psnr_y in dB, ssim_y), and the PSNR of the shrunk
+    result against the LR image (lr_psnr: does it still agree with what was given?). Where the folder holds no LR/,
+    and at scales that are not whole, LR is made by MATLAB's bicubic. A folder without --data is scored by metrics
+    that need no HR.
 
     Another tool's number differs? --explain-protocol shows what each of its rules costs on the same images.
 
@@ -85,6 +87,7 @@ def evaluate(
     Examples:
       srzoo eval bicubic
       srzoo eval reference --data set5
+      srzoo eval reference-fidelity+ --data set5
       srzoo eval model.safetensors --data photos --csv scores.csv
       srzoo eval reference --temperature 0.8 --seed 1 --json
       srzoo eval results/SwinIR --data set5 --scale 4

@@ -27,7 +27,8 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @click.argument("source", metavar="IN", type=NamedPath(path_type=Path))
 @click.argument("target", metavar="OUT", type=NamedPath(path_type=Path))
 @click.option("--model", metavar="MODEL",
-              help="A model of `srzoo list models`, a model file or an upscaler such as bicubic.  "
+              help="A model of `srzoo list models`, a model file or an upscaler such as bicubic; with a + behind it, "
+                   "the mean over the image turned and mirrored in eight ways (self-ensemble).  "
                    "[default: reference, or reference-x2 or -x3 for that scale]",
               )  # fmt: skip
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
@@ -62,6 +63,7 @@ def upscale(
       srzoo upscale photo.png large.png
       srzoo upscale photo.png large.png --scale 2
       srzoo upscale photo.png faithful.png --model reference-fidelity
+      srzoo upscale photo.png slower-and-better.png --model large-fidelity+
       srzoo upscale photo.png large.png --temperature 0.8 --seed 3 --compare compare.png
       srzoo upscale photos enlarged --model bicubic --scale 2
       srzoo upscale photo.png large.png --model any-scale.safetensors --scale 2.5
