@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,10 +45,11 @@ def crops_of(
     scale: int = 4,
     memory: int = AMPLE,
     side: int = 8,
+    permute: bool = False,
 ) -> Crops:
     built = None if chain is None else build_chain(scale, CHAINS[chain])
     dataset = open_dataset(data, base) if isinstance(data, str) else data
-    return Crops(Photos([dataset], str(data), built, scale, side * scale, memory), built, scale)
+    return Crops(Photos([dataset], str(data), built, scale, side * scale, memory), built, scale, permute=permute)
 
 
 def batches(crops: Crops, steps: Sequence[int] = range(4), size: int = 3, side: int = 8) -> list[tuple[Tensor, Tensor]]:
@@ -81,11 +83,12 @@ def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str) -> Non
         assert same(list(found), wanted)
 
 
+@pytest.mark.parametrize("permute", [False, True])
 @pytest.mark.parametrize("chain", ["bicubic", "blocks"])
-def test_a_device_cuts_the_same_crops_from_photos_in_its_memory(base: Path, chain: str) -> None:
+def test_a_device_cuts_the_same_crops_from_photos_in_its_memory(base: Path, chain: str, permute: bool) -> None:
     (base / "photos" / "3.png").write_bytes(b"broken")
-    wanted = crops_of("photos", base, chain)
-    resident = ResidentCrops(wanted.photos, build_chain(4, CHAINS[chain]), 4, torch.device("cpu"))
+    wanted = crops_of("photos", base, chain, permute=permute)
+    resident = ResidentCrops(wanted.photos, build_chain(4, CHAINS[chain]), 4, torch.device("cpu"), permute=permute)
     assert same(batches(resident, size=16), batches(wanted, size=16))
 
 
@@ -99,6 +102,23 @@ def test_a_gpu_keeps_photos_only_where_there_is_room_and_no_chance(base: Path, m
     assert not fits(crops_of("photos", base, memory=0).photos, chains["bicubic"], 4, gpu)
     room[0] = 100_000
     assert not fits(photos, chains["bicubic"], 4, gpu)
+
+
+def test_permuted_channels_are_those_of_the_same_crop(base: Path) -> None:
+    plain, permuted = (crops_of("photos", base, permute=permute).batch(0, 5, range(24), 8) for permute in (False, True))
+    orders = set()
+    for lr, hr, other_lr, other_hr in zip(*plain, *permuted, strict=True):
+        order = next(each for each in permutations(range(3)) if torch.equal(hr[list(each)], other_hr))
+        assert torch.equal(lr[list(order)], other_lr)
+        orders.add(order)
+    assert len(orders) == 6
+
+
+def test_channels_are_permuted_before_jpeg_tells_them_apart(base: Path) -> None:
+    """JPEG keeps brightness best, of which green is most: it is LR's own green that has the least error."""
+    lr, hr = crops_of("photos", base, "random", side=16, permute=True).batch(0, 0, range(64), 16)
+    errors = (torch.nn.functional.avg_pool2d(hr, 4) - lr).square().mean(dim=(0, 2, 3))
+    assert int(errors.argmin()) == 1
 
 
 def test_crops_are_aligned_through_flips_and_turns(base: Path) -> None:

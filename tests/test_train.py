@@ -114,7 +114,8 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
 
 def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photos: Path, tmp_path: Path) -> None:
     samples = 'energy = { weight = 1.0, network = "pixels" }'
-    recipe.write_text(RECIPE.replace("consistency = 1.0", f"consistency = 1.0, {samples}"))
+    changed = RECIPE.replace("consistency = 1.0", f"consistency = 1.0, {samples}")
+    recipe.write_text(changed.replace("temperature = 1.0", "temperature = 1.0\nkeep = 0.25"))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(recipe, photos, whole).returncode == 0
     command = [sys.executable, "-c", KILLED, recipe, "--data", photos, "--output", parts, "--threads", "1"]

@@ -60,6 +60,20 @@ def test_a_later_stage_without_weights_to_train_is_refused_before_the_first(
     assert "error: stage adversarial: latent of this network has no weights to train" in refused.stderr
 
 
+def test_a_stage_keeps_a_share_of_what_it_began_with(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    for folder, changed in (
+        ("all", RECIPE),
+        ("some", RECIPE.replace("temperature = 1.0", "keep = 0.25\ntemperature = 1.0")),
+    ):
+        recipe.write_text(changed)
+        assert train(recipe, photos, tmp_path / folder).returncode == 0
+    before, after = (load_file(tmp_path / "all" / f"{stage}.safetensors") for stage in ("fidelity", "adversarial"))
+    some = load_file(tmp_path / "some" / "adversarial.safetensors")
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    for name, value in some.items():
+        assert torch.allclose(value, 0.25 * before[name] + 0.75 * after[name], rtol=0, atol=1e-6), name
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 def test_every_optimizer_learns(optimizer: str, recipe: Path, photos: Path, tmp_path: Path) -> None:
     changes = (

@@ -19,6 +19,9 @@ Pixels = NDArray[np.uint8]
 _PHASES = 8
 """How many LR pixels the beginning of what is degraded may move against the crop, so that JPEG's blocks do, too."""
 
+UNMOVED = (0, 1, 2)
+"""Channels where they are in the photo."""
+
 
 class Cut(NamedTuple):
     """Where a crop lies, and how it is turned once it is cut."""
@@ -34,6 +37,9 @@ class Cut(NamedTuple):
     flip: bool
     """Whether left and right change places after that."""
 
+    channels: tuple[int, int, int] = UNMOVED
+    """Which channels of the photo are the crop's red, green and blue."""
+
 
 class Crops:
     """Crops of photos. Where chance has a part in LR, every crop is degraded anew; else it is cut from the photo's LR.
@@ -42,14 +48,16 @@ class Crops:
         photos: What is cropped.
         chain: What makes LR; None where LR is the data sets' own.
         scale: Enlargement factor.
+        permute: Whether chance exchanges the channels of a crop.
 
     Raises:
         DataError: No photo can be read.
     """
 
-    def __init__(self, photos: Photos, chain: Chain | None, scale: int) -> None:
+    def __init__(self, photos: Photos, chain: Chain | None, scale: int, *, permute: bool = False) -> None:
         self.photos = photos
         """What is cropped."""
+        self._permute = permute
         self._chain = chain
         self._scale = scale
         # Parts with a margin around them give the same pixels as the whole photo, and less work where it must go again.
@@ -94,7 +102,11 @@ class Crops:
             if self.photos.usable(index):
                 free = [length // self._scale - crop + 1 for length in self.photos.sizes[index]]
                 top, left = (int(generator.integers(0, places)) for places in free)
-                yield Cut(index, top, left, int(generator.integers(4)), bool(generator.integers(2))), generator
+                cut = Cut(index, top, left, int(generator.integers(4)), bool(generator.integers(2)))
+                if self._permute:
+                    red, green, blue = map(int, generator.permutation(3))
+                    cut = cut._replace(channels=(red, green, blue))
+                yield cut, generator
                 generator = np.random.default_rng(key)
                 generator.random()
 
@@ -114,6 +126,7 @@ class Crops:
         else:
             small = self.photos.lr_window(cut.photo, cut.top, cut.left, crop, crop)
             large = self.photos.hr_window(cut.photo, cut.top * scale, cut.left * scale, crop * scale, crop * scale)
+            small, large = _permuted(small, cut.channels), _permuted(large, cut.channels)
         return _turned(small, cut.turns, cut.flip), _turned(large, cut.turns, cut.flip)
 
     def _degraded(self, cut: Cut, crop: int, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
@@ -129,6 +142,7 @@ class Crops:
         bottom = min(height, (top + crop + chain.margin) * scale)
         right = min(width, (left + crop + chain.margin) * scale)
         hr = self.photos.hr_window(index, y * scale, x * scale, bottom - y * scale, right - x * scale)
+        hr = _permuted(hr, cut.channels)  # before it is degraded: JPEG tells colours from brightness
         lr = chain.apply(hr, generator)
         top, left = top - y, left - x
         large = hr[top * scale : (top + crop) * scale, left * scale : (left + crop) * scale]
@@ -138,6 +152,10 @@ class Crops:
 def _turned(image: Pixels, turns: int, flip: bool) -> Pixels:
     image = np.rot90(image, turns)
     return image[:, ::-1] if flip else image
+
+
+def _permuted(image: Pixels, channels: tuple[int, int, int]) -> Pixels:
+    return image if channels == UNMOVED else image.take(channels, axis=-1)
 
 
 def _to_float(batch: Pixels) -> Tensor:

@@ -36,10 +36,13 @@ class ResidentCrops(Crops):
         chain: What makes LR, without chance; None where LR is the data sets' own.
         scale: Enlargement factor.
         device: Where the photos are kept.
+        permute: Whether chance exchanges the channels of a crop.
     """
 
-    def __init__(self, photos: Photos, chain: Chain | None, scale: int, device: torch.device) -> None:
-        super().__init__(photos, chain, scale)
+    def __init__(
+        self, photos: Photos, chain: Chain | None, scale: int, device: torch.device, *, permute: bool = False
+    ) -> None:
+        super().__init__(photos, chain, scale, permute=permute)
         self._device = device
         self._small = _Sheet(photos, photos.lr, scale, device)
         self._large = _Sheet(photos, photos.hr, 1, device)
@@ -78,11 +81,12 @@ class _Sheet:
         One gather for all: in a crop that is turned or flipped, as in any other, each step down and each step to the
         right moves by a number of pixels that is the same everywhere.
         """
-        plan = np.array([self._path(cut, factor, side) for cut in cuts], dtype=np.int64)
-        start, down, right = torch.from_numpy(plan).to(self._device, non_blocking=True).unbind(dim=1)
+        plan = np.array([(*self._path(cut, factor, side), *cut.channels) for cut in cuts], dtype=np.int64)
+        start, down, right, *channels = torch.from_numpy(plan).to(self._device, non_blocking=True).unbind(dim=1)
         steps = torch.arange(side, device=self._device)
         index = start[:, None, None] + down[:, None, None] * steps[:, None] + right[:, None, None] * steps
-        return self._pixels[index].permute(0, 3, 1, 2).to(torch.float32).div_(255)
+        colours = torch.stack(channels, dim=1)[:, None, None]
+        return self._pixels[index[..., None], colours].permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
     def _path(self, cut: Cut, factor: int, side: int) -> tuple[int, int, int]:
         """The place of a crop's first pixel in the row, and how far the ones below it and beside it are from there."""

@@ -82,10 +82,10 @@ def open_crops(
     smallest = scale * max(map(recipe.crop, recipe.stages))
     datasets = (*sets.train, *(SmallerPhotos(each, share) for share in data.sizes for each in sets.train))
     photos = Photos(datasets, ", ".join(data.train), chain, scale, smallest, memory, tell)
-    place = torch.device(device)
-    return (
-        ResidentCrops(photos, chain, scale, place) if fits(photos, chain, scale, place) else Crops(photos, chain, scale)
-    )
+    place, permute = torch.device(device), data.permute_channels
+    if fits(photos, chain, scale, place):
+        return ResidentCrops(photos, chain, scale, place, permute=permute)
+    return Crops(photos, chain, scale, permute=permute)
 
 
 def validation_pairs(recipe: Recipe, sets: Sets, scale: int, tell: Tell) -> Sequence[ImagePair]:

@@ -200,7 +200,7 @@ class Run:
         trainer = Trainer(self._fabric, self.model, judge, stage, objective, self.precision, self.recipe.seed)
         if self._graphs:
             trainer.record()
-        self._average = MovingAverage(self.model, stage.ema)
+        self._average = MovingAverage(self.model, stage.ema, stage.keep)
         self._restore(trainer)
         if not self.progress.stage_step:
             self._guard.begin_stage()
@@ -271,8 +271,9 @@ class Run:
         if not groups:
             return
         self.model.load_state_dict(groups["model"])
-        self._average = MovingAverage(self.model, self.recipe.stages[self.progress.stage].ema)
-        self._average.take(groups.get("average", {}))
+        stage = self.recipe.stages[self.progress.stage]
+        self._average = MovingAverage(self.model, stage.ema, stage.keep)
+        self._average.take(groups)
         if self.discriminator is not None and "discriminator" in groups:
             self.discriminator.load_state_dict(groups["discriminator"])
         for name, optimizer in trainer.optimizers.items():
@@ -316,7 +317,7 @@ class Run:
             if self.discriminator is not None:
                 groups["discriminator"] = self.discriminator.state_dict()
             if trainer is not None:
-                groups["average"] = self._average.values
+                groups |= self._average.groups()
                 for name, optimizer in trainer.optimizers.items():
                     groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
             self._list_unused()
@@ -334,7 +335,7 @@ class Run:
     def _finish(self, stage: Stage) -> None:
         """The average becomes the model: it is kept, and the next stage starts from it."""
         self._share_broken()
-        self.model.load_state_dict(self._average.values)
+        self.model.load_state_dict(self._average.result())
         self.model.trained = True
         if self.leads:
             path, done = self.folder / f"{stage.name}.safetensors", self.progress.stage + 1
@@ -349,7 +350,7 @@ class Run:
         score = 0.0
         if self.leads:
             kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self.model.load_state_dict(self._average.values)
+            self.model.load_state_dict(self._average.result())
             try:
                 score = float(evaluate(self.model, self._validation).mean["psnr_y"])
             finally:

@@ -84,6 +84,9 @@ class Data(Table):
     """Sizes at which the photos are taken as well, as shares of their own: where photos are few, smaller copies, which
     have more detail to each pixel, are more to learn from."""
 
+    permute_channels: bool = False
+    """Whether chance exchanges red, green and blue of each crop: where photos are few, six times as many colours."""
+
     crop: int = Field(default=32, ge=4, le=512)
     """Side of a crop in LR pixels."""
 
@@ -148,7 +151,11 @@ class Stage(Table):
     """Largest norm of the generator's gradient."""
 
     ema: float = Field(default=0.998, ge=0, lt=1)
-    """Decay of the moving average of the weights, which is what is kept."""
+    """Decay of the moving average of the weights, which is what the stage leaves."""
+
+    keep: float = Field(default=0.0, ge=0, lt=1)
+    """Share, in what the stage leaves, of the weights that it began with (Wortsman et al., "Robust Fine-Tuning of
+    Zero-Shot Models", CVPR 2022; for SR, network interpolation in Wang et al., "ESRGAN", ECCV Workshops 2018)."""
 
     crop: int | None = Field(default=None, ge=4, le=512)
     """Side of a crop in LR pixels, where it is not the run's."""

@@ -55,26 +55,41 @@ class MovingAverage:
     Args:
         module: What is averaged.
         decay: Weight of the past.
+        keep: Share, in the `result`, of the state that the module has now.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, module: nn.Module, decay: float, keep: float = 0.0) -> None:
         self._decay = decay
+        self._keep = keep
         self._state = module.state_dict()
+        self._floats = [name for name, value in self._state.items() if value.is_floating_point()]
         self.values = {name: value.detach().clone() for name, value in self._state.items()}
+        self.first = {name: self.values[name].clone() for name in self._floats} if keep else {}
+        """Weights as they were at the beginning, where some of them are kept."""
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take the module's state in; early steps weigh more, so that the initial weights are forgotten."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        floats = [name for name, value in self._state.items() if value.is_floating_point()]
+        decay, floats = min(self._decay, (1 + step) / (10 + step)), self._floats
         torch._foreach_lerp_([self.values[name] for name in floats], [self._state[name] for name in floats], 1 - decay)
         for name in self._state.keys() - floats:
             self.values[name].copy_(self._state[name])
 
-    def take(self, values: Mapping[str, Tensor]) -> None:
-        """Go on from an average that was saved."""
-        for name, value in values.items():
-            self.values[name].copy_(value)
+    def result(self) -> dict[str, Tensor]:
+        """The average, with what is kept of the beginning."""
+        return self.values | {
+            name: torch.lerp(self.values[name], each, self._keep) for name, each in self.first.items()
+        }
+
+    def groups(self) -> Groups:
+        """What a checkpoint has of it."""
+        return {"average": self.values} | ({"first": self.first} if self.first else {})
+
+    def take(self, groups: Groups) -> None:
+        """Go on from what was saved."""
+        for mine, name in ((self.values, "average"), (self.first, "first")):
+            for key, value in groups.get(name, {}).items():
+                mine[key].copy_(value)
 
 
 def save_state(
