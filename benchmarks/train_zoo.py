@@ -39,7 +39,7 @@ ABLATIONS = (
 )  # fmt: skip
 
 ZOO = {
-    "reference-fidelity": Shipped("fidelity", "fidelity"),
+    "reference-fidelity": Shipped("reference-fidelity", "fidelity"),
     "reference": Shipped("reference", "samples", parent="fidelity"),
     "reference-perceptual": Shipped("perceptual", parent="fidelity"),
     "large-fidelity": Shipped("large-fidelity", "fidelity"),
@@ -87,8 +87,12 @@ def ready(shipped: Shipped, runs: Path) -> bool:
     """Whether the run that this one branches off from has got far enough."""
     if not shipped.parent:
         return True
-    first = load_recipe(shipped.recipe).stages[0].name
-    return (runs / shipped.parent / f"{first}.safetensors").is_file()
+    return (runs / shipped.parent / f"{first_stage(shipped.recipe)}.safetensors").is_file()
+
+
+def first_stage(recipe: str) -> str:
+    """Name of a recipe's first stage."""
+    return load_recipe(recipe).stages[0].name
 
 
 @click.command()
@@ -101,7 +105,9 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
     """Train the models NAMES, or everything that ships."""
     if unknown := [name for name in names if name not in ZOO]:
         raise click.ClickException(f"{unknown[0]} does not ship; names are {', '.join(ZOO)}")
-    waiting = {ZOO[name].recipe: ZOO[name] for name in names or ZOO if not finished(ZOO[name], runs).is_file()}
+    wanted = [ZOO[name] for name in names or ZOO]
+    parents = [Shipped(each.parent, first_stage(each.parent)) for each in wanted if each.parent]
+    waiting = {each.recipe: each for each in (*parents, *wanted) if not finished(each, runs).is_file()}
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed: list[str] = []
     while waiting or running:
@@ -121,7 +127,7 @@ def main(data: Path, runs: Path, jobs: int, threads: int, names: tuple[str, ...]
             if code:
                 failed.append(name)
         if waiting and not running and not any(ready(each, runs) for each in waiting.values()):
-            raise click.ClickException(f"{', '.join(waiting)}: what they branch off from was not trained")
+            raise click.ClickException(f"{', '.join(waiting)}: what they branch off from failed")
         time.sleep(2)
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}; see log.txt in their folders")

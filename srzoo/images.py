@@ -336,6 +336,14 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
+def unlisted_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Files directly in a folder that Pillow knows as images, and `list_images` leaves out, such as GIF."""
+    from PIL import Image as pillow
+
+    known = pillow.registered_extensions().keys() - _FORMATS
+    return sorted(each for each in Path(folder).iterdir() if each.suffix.lower() in known and each.name[0] != ".")
+
+
 def rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Any image's pixels as uint8 (H, W, 3)."""
     if pixels.dtype != np.uint8:

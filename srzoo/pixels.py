@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,12 @@ from srzoo.errors import ImageError
 
 Picture = TypeVar("Picture", Tensor, np.ndarray[Any, Any], Any)
 """A tensor, an array or a PIL image."""
+
+_OWN_COLOURS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+"""PIL's modes whose colours stay what they are in RGB or gray, so that their profile still tells of them."""
+
+_BEYOND = 0.5
+"""How far a float image may reach beyond [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,20 @@ class Layout:
     alpha: Any = None
     """PIL's alpha channel, at LR size."""
 
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """What a PIL image said of itself that holds for the enlarged one, too: colour profile and EXIF."""
+
 
 def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, Layout]:
     """Any image as float RGB (N, 3, H, W) in [0, 1], a PIL image turned upright, and how to give it back.
 
     Raises:
-        ImageError: The type, shape or data type is none of those that are understood.
+        ImageError: The type, shape, data type or range is none of those that are understood.
     """
     if isinstance(image, Tensor):
         return _from_torch(image, device)
     if isinstance(image, np.ndarray):
-        return _from_array(image, "array", None, device)
+        return _from_array(image, Layout("array"), device)
     from PIL import Image, ImageOps
 
     if isinstance(image, Image.Image):
@@ -56,7 +66,11 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
             raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         single = image.mode in ("1", "L", "LA")
-        return _from_array(np.asarray(image.convert("L" if single else "RGB")), "pil", alpha, device)
+        kept = ("exif", "icc_profile") if image.mode in _OWN_COLOURS else ("exif",)
+        info = {key: image.info[key] for key in kept if key in image.info}
+        return _from_array(
+            np.asarray(image.convert("L" if single else "RGB")), Layout("pil", alpha=alpha, info=info), device
+        )
     raise ImageError(f"cannot enlarge a {type(image).__name__}; give a tensor, a numpy array or a PIL image")
 
 
@@ -65,22 +79,33 @@ def _from_torch(image: Tensor, device: torch.device | None) -> tuple[Tensor, Lay
         raise ImageError(
             f"a tensor image is float (3, H, W) or (N, 3, H, W) in [0, 1], not {image.dtype} {tuple(image.shape)}"
         )
+    _check_range(image.detach())
     layout = Layout("tensor", image.dtype, image.device, batched=image.ndim == 4)
     return (image if layout.batched else image[None]).to(device or image.device, torch.float32), layout
 
 
-def _from_array(
-    array: np.ndarray[Any, Any], holder: str, alpha: Any, device: torch.device | None
-) -> tuple[Tensor, Layout]:
+def _from_array(array: np.ndarray[Any, Any], layout: Layout, device: torch.device | None) -> tuple[Tensor, Layout]:
     gray = array.ndim == 2
     if not (gray or (array.ndim == 3 and array.shape[-1] == 3)) or 0 in array.shape:
         raise ImageError(f"an array image is (H, W) or (H, W, 3), not {array.shape}")
     if array.dtype.kind != "f" and array.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"an array image is uint8, uint16 or float in [0, 1], not {array.dtype}")
+    if array.dtype.kind == "f":
+        _check_range(array)
     top = 1.0 if array.dtype.kind == "f" else float(np.iinfo(array.dtype).max)
     values = torch.from_numpy(array.astype(np.float32) / top).to(device or "cpu")
     batch = values.expand(3, -1, -1)[None] if gray else values.permute(2, 0, 1)[None]
-    return batch, Layout(holder, array.dtype, gray=gray, alpha=alpha)
+    return batch, replace(layout, dtype=array.dtype, gray=gray)
+
+
+def _check_range(image: Any) -> None:
+    """Refuse what is no image in [0, 1]; a little beyond is what filters leave."""
+    lowest, highest = float(image.min()), float(image.max())
+    if not -_BEYOND <= lowest <= highest <= 1 + _BEYOND:
+        raise ImageError(
+            f"a float image is in [0, 1], and this one goes from {lowest:.4g} to {highest:.4g}; "
+            "divide by 255 what has 256 levels, or give it as uint8"
+        )
 
 
 def from_tensor(batch: Tensor, layout: Layout) -> Any:
@@ -102,4 +127,5 @@ def from_tensor(batch: Tensor, layout: Layout) -> Any:
     if layout.alpha is not None:
         picture = picture.convert("LA" if layout.gray else "RGBA")
         picture.putalpha(layout.alpha.resize(picture.size, Image.Resampling.BICUBIC))
+    picture.info.update(layout.info)
     return picture

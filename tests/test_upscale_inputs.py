@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from torch import nn
 
 from srzoo.assembly import build_upscaler
@@ -78,6 +79,10 @@ def test_pil_images(doubler: Any, mode: str, back: str) -> None:
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((4, 4), np.int32),
         np.zeros((0, 4), np.uint8),
+        np.full((4, 4), 128.0),
+        np.full((4, 4, 3), np.nan, np.float32),
+        torch.rand(3, 4, 4) * 255,
+        torch.full((3, 4, 4), -1.0),
         "picture.png",
     ],
 )
@@ -100,8 +105,23 @@ def test_a_photo_that_lies_on_its_side_is_turned(doubler: Any) -> None:
     assert upright.size == (6, 8) and upright.getexif().get(0x0112, 1) == 1
 
 
+def test_a_pil_image_keeps_its_profile_and_exif(doubler: Any) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 3
+    stream = BytesIO()
+    Image.new("RGB", (4, 6)).save(stream, "JPEG", exif=exif, icc_profile=profile)
+    out = doubler.upscale(Image.open(stream))
+    assert out.info["icc_profile"] == profile and dict(out.getexif()) == {0x010F: "Maker"}
+    printed = Image.new("CMYK", (4, 6))
+    printed.info["icc_profile"] = b"a profile for ink"
+    assert "icc_profile" not in doubler.upscale(printed).info
+
+
 def test_upscaling_is_clamped_and_keeps_the_mode(reference: SRModel) -> None:
     reference.train()
-    out = reference.upscale(torch.rand(3, 8, 8) * 4 - 2)
+    black_and_white = torch.rand(3, 8, 8).round()  # cubic edges reach beyond both
+    assert reference(black_and_white[None]).sr.detach().max() > 1
+    out = reference.upscale(black_and_white)
     assert reference.training and out.min() >= 0 and out.max() <= 1
     reference.eval()

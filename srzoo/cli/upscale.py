@@ -108,7 +108,7 @@ def upscale(
 
 def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """What to read and where to write it."""
-    from srzoo.images import SUFFIXES, list_images
+    from srzoo.images import SUFFIXES, list_images, unlisted_images
 
     if source.is_dir():
         if target.exists() and (not target.is_dir() or target.samefile(source)):
@@ -116,6 +116,9 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
         if not target.exists() and target.suffix.lower() in SUFFIXES:
             raise UsageError(f"{source} is a folder, and {target} the name of an image: name a folder to make")
         files = list_images(source)
+        if left := [file.name for file in unlisted_images(source)]:
+            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+            warn(f"left out, since only {', '.join(SUFFIXES)} are written: {', '.join(left[:3])}{more}")
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
