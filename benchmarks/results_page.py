@@ -3,6 +3,7 @@
 srzoo bench --json > benchmarks/results/leaderboard.json
 python benchmarks/latent_evidence.py reference large --json > benchmarks/results/latent.json
 python benchmarks/perception_evidence.py --data photos --most 30 -o benchmarks/results/perception.json
+python benchmarks/self_ensemble.py --data photos -o benchmarks/results/self-ensemble.json
 python benchmarks/ablations.py train --data photos
 python benchmarks/results_page.py
 """
@@ -18,6 +19,7 @@ from typing import Any
 import ablations
 
 from srzoo import checkpoint, zoo
+from srzoo.self_ensemble import MARK
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -86,6 +88,11 @@ def standing(found: dict[str, dict[str, Any]]) -> str:
     rows = [
         (f"**`{name}`**", costs[name], *(found[name]["scores"][each] for each in PUBLISHED_SETS)) for name in TO_KNOW
     ]
+    rows += [
+        (f"**`{row['model']}`**", row, *(row["scores"][each] for each in PUBLISHED_SETS))
+        for row in self_ensembles()
+        if row["model"].removesuffix(MARK) in TO_KNOW
+    ]
     for row in json.loads((RESULTS / "published.json").read_text()):
         scores = ({"psnr_y": row[each][0], "ssim_y": row[each][1]} for each in PUBLISHED_SETS)
         rows.append((row["model"], row, *scores))
@@ -102,6 +109,25 @@ def standing(found: dict[str, dict[str, Any]]) -> str:
             for name, cost, *scores in rows
         ),
     )
+
+
+def self_ensembles() -> list[dict[str, Any]]:
+    """What was measured of models with a + behind their name."""
+    found: list[dict[str, Any]] = json.loads((RESULTS / "self-ensemble.json").read_text())
+    return found
+
+
+def ensembled(found: dict[str, dict[str, Any]]) -> str:
+    """Scores of self-ensembles, and what they are ahead of the model alone in dB."""
+
+    def cell(row: dict[str, Any], name: str) -> str:
+        if name not in row["scores"]:
+            return ""
+        alone = found[row["model"].removesuffix(MARK)]["scores"][name]["psnr_y"]
+        return f"{_cell(row['scores'][name])} ({row['scores'][name]['psnr_y'] - alone:+.2f})"
+
+    rows = ((f"`{row['model']}`", *(cell(row, name) for name in PUBLISHED_SETS)) for row in self_ensembles())
+    return table(("model", *PUBLISHED_SETS), rows)
 
 
 def perception() -> str:
@@ -170,6 +196,7 @@ def main() -> None:
         {
             "leaderboard": leaderboard(),
             **{f"x{scale}": literature(found, scale) for scale in SCALES},
+            "ensembled": ensembled(found),
             "contributions": contributions(ablations.OWN),
             "long": contributions(ablations.GPU),
             "perception": perception(),

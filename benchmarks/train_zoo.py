@@ -39,10 +39,10 @@ ABLATIONS = (
 )  # fmt: skip
 
 ZOO = {
-    "reference-fidelity": Shipped("reference-fidelity", "fidelity"),
+    "reference-fidelity": Shipped("reference-fidelity", "squared"),
     "reference": Shipped("reference", "samples", parent="fidelity"),
     "reference-perceptual": Shipped("perceptual", parent="fidelity"),
-    "large-fidelity": Shipped("large-fidelity", "fidelity"),
+    "large-fidelity": Shipped("large-fidelity", "squared"),
     "large": Shipped("large", "samples"),
     "reference-x2": Shipped("reference-x2", "fidelity"),
     "reference-x3": Shipped("reference-x3", "fidelity"),

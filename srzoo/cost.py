@@ -62,7 +62,8 @@ def count_macs(model: Model, size: Size) -> int | None:
     engine than PyTorch computes and does not tell.
     """
     if isinstance(model, SelfEnsemble):
-        upright, turned = (count_macs(model.model, each) for each in (size, size[::-1]))
+        padded = model.padded_size(*size)
+        upright, turned = (count_macs(model.model, each) for each in (padded, padded[::-1]))
         return None if upright is None or turned is None else SIDES // 2 * (upright + turned)
     if isinstance(model, WholeModel) and model.engine != Model.engine:
         return _told_macs(model.upscaler, torch.empty(1, 3, *size, device="meta"))

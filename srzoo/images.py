@@ -43,6 +43,15 @@ _ORIENTATION = 0x0112
 SUFFIXES = tuple(_FORMATS)
 """Suffixes that `write_image` writes and `list_images` finds, in lower case."""
 
+_OTHERS = (
+    ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpe", ".jfif", ".jxl", ".tga", ".psd", ".ppm", ".pgm", ".pnm",
+    ".ico", ".svg", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+)  # fmt: skip
+"""Suffixes of other images, in lower case."""
+
+OWN_COLOURS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+"""Pillow's modes whose colours stay what they are in RGB or gray, so that their profile still tells of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -165,7 +174,7 @@ def _decode(opened: PillowImage, data: bytes) -> Image:
     else:
         converted = _to_plain(opened, icc)
         # A profile describes the colours of the file, not those of its conversion to RGB.
-        icc = icc if opened.mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX") else None
+        icc = icc if opened.mode in OWN_COLOURS else None
         channels, depth = np.asarray(converted), 8
     channels = _upright(channels.reshape(*channels.shape[:2], -1), orientation)
     pixels, alpha = _split(channels)
@@ -337,11 +346,9 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def unlisted_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Files directly in a folder that Pillow knows as images, and `list_images` leaves out, such as GIF."""
-    from PIL import Image as pillow
-
-    known = pillow.registered_extensions().keys() - _FORMATS
-    return sorted(each for each in Path(folder).iterdir() if each.suffix.lower() in known and each.name[0] != ".")
+    """Files directly in a folder that are images by their suffix, such as GIF, and that `list_images` leaves out."""
+    others = (each for each in Path(folder).iterdir() if each.suffix.lower() in _OTHERS and each.name[0] != ".")
+    return sorted(filter(Path.is_file, others))
 
 
 def rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:

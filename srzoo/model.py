@@ -96,7 +96,7 @@ class Model(nn.Module):
 
         Args:
             image: Tensor (3, H, W) or (N, 3, H, W) in [0, 1]; array (H, W) or (H, W, 3), uint8, uint16 or float in
-                [0, 1]; or a PIL image, whose alpha is kept.
+                [0, 1]; or a PIL image, whose alpha, colour profile and EXIF are kept.
             temperature: Standard deviation of the latent's noise; 0 takes its mean.
             seed: Seed of the noise.
             sample: Number of the sample.
@@ -109,7 +109,7 @@ class Model(nn.Module):
 
         Raises:
             UsageError: The temperature is below 0 or not finite.
-            ImageError: The image is none of these.
+            ImageError: The image is none of these, or a float image reaches far beyond [0, 1].
         """
         if not 0 <= temperature < inf:
             raise UsageError(f"a temperature is 0 or above, and finite, not {temperature}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,12 +12,10 @@ import torch
 from torch import Tensor
 
 from srzoo.errors import ImageError
+from srzoo.images import OWN_COLOURS
 
 Picture = TypeVar("Picture", Tensor, np.ndarray[Any, Any], Any)
 """A tensor, an array or a PIL image."""
-
-_OWN_COLOURS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-"""PIL's modes whose colours stay what they are in RGB or gray, so that their profile still tells of them."""
 
 _BEYOND = 0.5
 """How far a float image may reach beyond [0, 1]."""
@@ -66,7 +65,7 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
             raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         single = image.mode in ("1", "L", "LA")
-        kept = ("exif", "icc_profile") if image.mode in _OWN_COLOURS else ("exif",)
+        kept = ("exif", "icc_profile") if image.mode in OWN_COLOURS else ("exif",)
         info = {key: image.info[key] for key in kept if key in image.info}
         return _from_array(
             np.asarray(image.convert("L" if single else "RGB")), Layout("pil", alpha=alpha, info=info), device
@@ -101,11 +100,11 @@ def _from_array(array: np.ndarray[Any, Any], layout: Layout, device: torch.devic
 def _check_range(image: Any) -> None:
     """Refuse what is no image in [0, 1]; a little beyond is what filters leave."""
     lowest, highest = float(image.min()), float(image.max())
-    if not -_BEYOND <= lowest <= highest <= 1 + _BEYOND:
-        raise ImageError(
-            f"a float image is in [0, 1], and this one goes from {lowest:.4g} to {highest:.4g}; "
-            "divide by 255 what has 256 levels, or give it as uint8"
-        )
+    if not isfinite(lowest) or not isfinite(highest):
+        raise ImageError("a float image holds values that are not finite numbers")
+    if lowest < -_BEYOND or highest > 1 + _BEYOND:
+        remedy = "divide by 255 what has 256 levels, or give it as uint8" if highest > 1 + _BEYOND else "bring it there"
+        raise ImageError(f"a float image is in [0, 1], and this one goes from {lowest:.4g} to {highest:.4g}: {remedy}")
 
 
 def from_tensor(batch: Tensor, layout: Layout) -> Any:

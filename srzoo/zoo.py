@@ -96,9 +96,20 @@ def find_file(text: str) -> Path | None:
 
 
 def without_mark(text: str) -> tuple[str, bool]:
-    """What stands before the mark of a self-ensemble, and whether there is one; a file may well be called so."""
-    marked = text.endswith(MARK) and not Path(text).exists()
-    return text.removesuffix(MARK) if marked else text, marked
+    """What stands before the mark of a self-ensemble, and whether there is one; a file may well be called so.
+
+    Raises:
+        UsageError: What is marked is a folder, such as one of finished images.
+    """
+    stem = text.removesuffix(MARK)
+    if stem in ("", text):
+        return text, False
+    named = stem in shipped() or _is_upscaler(stem)
+    if not named and Path(text).exists():
+        return text, False
+    if not named and Path(stem).is_dir():
+        raise UsageError(f"{stem} is a folder, and what is in it has no self-ensemble: leave out the {MARK}")
+    return stem, True
 
 
 def usable_scale(scale: Scale | float | str) -> Scale:
@@ -140,6 +151,8 @@ def _who_enlarges(wanted: Scale | None) -> str:
 
 
 def _not_found(text: str) -> UsageError:
+    if text.endswith(MARK) and len(text) > len(MARK):
+        return UsageError(f"{text} is a self-ensemble, which has no weights of its own: leave out the {MARK}")
     family, slash, _ = text.partition("/")
     if slash and family in PLUGINS:
         return UsageError(f"upscaler {family!r} comes with {PLUGINS[family]}: install that, or see: srzoo plugins")

@@ -104,7 +104,7 @@ def test_an_ablation_is_held_against_the_reference_of_the_same_training() -> Non
     rows = contributions(
         [
             quality("reference", 27.0, config=CONFIG, training=training()),
-            quality("reference-fidelity", 28.0, config=CONFIG, training=training(1, sizes=[])),
+            quality("reference-fidelity", 28.0, config=CONFIG, training=training(1, sizes=[], keep=0.0, permute=False)),
             quality("ablation-no-skips", 26.5, config=CONFIG | {"skips": False}, training=training(preset="x")),
             quality(
                 "ablation-no-attention",
@@ -116,6 +116,9 @@ def test_an_ablation_is_held_against_the_reference_of_the_same_training() -> Non
                 "ablation-shallow", 27, config=CONFIG | {"decoder": {"name": "srzoo:attn"}}, training=training(seed=1)
             ),
             quality("bicubic", 26.0, config={"upscaler": {"name": "srzoo:bicubic"}}),
+            quality(
+                "ablation-no-skips+", 26.7, config=CONFIG | {"skips": False, "self_ensemble": 8}, training=training()
+            ),
         ]
     )
     found = {row.ablation: (row.baseline, row.psnr_y, row.change) for row in rows}

@@ -143,8 +143,9 @@ def test_tiles_make_no_seams(folder: Path, tiny: str, tmp_path: Path) -> None:
 
 
 def test_images_of_a_folder_that_cannot_be_written_are_named(folder: Path, tmp_path: Path) -> None:
-    for name in ("clip.gif", "photo.jp2", "c.gif", "d.gif", ".hidden.gif", "notes.txt"):
+    for name in ("clip.gif", "photo.HEIC", "c.gif", "d.gif", ".hidden.gif", "notes.txt", "report.pdf"):
         (folder / name).write_bytes(b"whatever")
+    (folder / "folder.gif").mkdir()
     done = run("upscale", folder, tmp_path / "out", "--model", "nearest", "--scale", 2)
     assert done.exit_code == 0 and "wrote 2 of 2 images" in done.stdout
     assert "are written: c.gif, clip.gif, d.gif and 1 more" in done.stderr

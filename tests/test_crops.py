@@ -75,9 +75,10 @@ def test_crops_depend_on_seed_step_and_number_alone(base: Path, chain: str) -> N
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str) -> None:
-    wanted = batches(crops_of("photos", base, chain))
-    scarce = crops_of("photos", base, chain, memory=50_000)
+@pytest.mark.parametrize("permute", [False, True])
+def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str, permute: bool) -> None:
+    wanted = batches(crops_of("photos", base, chain, permute=permute))
+    scarce = crops_of("photos", base, chain, memory=50_000, permute=permute)
     assert not scarce.photos.in_memory
     with Prefetcher(lambda step: scarce.batch(0, step, range(3), 8), range(4), workers=3) as found:
         assert same(list(found), wanted)

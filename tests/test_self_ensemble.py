@@ -12,6 +12,7 @@ import pytest
 import torch
 from command import srzoo
 from PIL import Image
+from test_whole import Choosy
 
 from srzoo import zoo
 from srzoo.api import bench, build, evaluate
@@ -19,7 +20,7 @@ from srzoo.checkpoint import save_model
 from srzoo.cost import count_macs, count_parameters
 from srzoo.data.pairs import ImagePair, make_pair, sample_pairs
 from srzoo.errors import UsageError
-from srzoo.model import Model
+from srzoo.model import Model, WholeModel
 from srzoo.self_ensemble import SelfEnsemble
 from srzoo.zoo import load
 
@@ -84,7 +85,7 @@ def test_a_shipped_model_gains_by_it_and_costs_eight_times_as_much(pairs: list[I
     assert plain + 0.03 < marked < plain + 0.5
     one, eight = load("compact-fidelity"), load("compact-fidelity+")
     assert count_parameters(one) == count_parameters(eight)
-    assert count_macs(one, (24, 17)) * 4 + count_macs(one, (17, 24)) * 4 == count_macs(eight, (24, 17))
+    assert 4 * count_macs(one, (32, 48)) + 4 * count_macs(one, (48, 32)) == count_macs(eight, (31, 40))
 
 
 def test_both_stand_on_one_board(pairs: list[ImagePair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,11 +127,35 @@ def test_the_command_line_takes_the_mark(pairs: list[ImagePair], tmp_path: Path)
 def test_what_does_not_exist_is_named_without_the_mark(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=re.escape("there is no model 'larg' (did you mean 'large'?)")):
         load("larg+")
-    with pytest.raises(UsageError, match=r"there is no model 'large\+'"):
-        load("large++")
+    for ask, name in ((load, "large++"), (zoo.find_file, "large+")):
+        with pytest.raises(UsageError, match=r"large\+ is a self-ensemble, which has no weights of its own"):
+            ask(name)
     (tmp_path / "images").mkdir()
-    done = srzoo("eval", "images+", cwd=tmp_path)
-    assert done.returncode != 0 and "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+    for arguments, says in (
+        (("eval", "images+", "--data", "images"), "images is a folder, and what is in it has no self-ensemble"),
+        (("eval", "+"), "there is no model '+'"),
+    ):
+        done = srzoo(*arguments, cwd=tmp_path)
+        assert done.returncode in (1, 2) and says in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_names_win_over_folders_that_are_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("compact+", "bicubic+"):
+        (tmp_path / name).mkdir()
+        assert isinstance(load(name), SelfEnsemble)
+
+
+def test_costs_are_those_of_the_padded_image() -> None:
+    class Grid(Choosy):
+        tile_multiple = 4
+
+    model = SelfEnsemble(WholeModel(Grid(engine="other"), {"scale": 2}))
+    seen = model.model.upscaler.seen
+    assert model.upscale(torch.rand(1, 3, 5, 9)).shape == (1, 3, 10, 18)
+    assert len(seen) == 8 and count_macs(model, (5, 9)) == sum(height * width for height, width in seen)
+    assert count_parameters(model) == 7
 
 
 def test_a_file_of_that_very_name_is_itself(tmp_path: Path) -> None:

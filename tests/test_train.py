@@ -183,6 +183,7 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
         (("crop = 8", "crop = 512"), "no photo in"),
         (("{ l1 = 1.0 }", "{ l2 = 1.0 }"), "there is no loss 'l2'"),
         (('name = "adversarial"', 'name = "fidelity"'), "names of their own"),
+        (("steps = 6", "steps = 6\nkeep = 0.5"), "stage fidelity begins with fresh weights, of which keep = 0.5"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
         (("hinge = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
         (("prior = { l1 = 1.0 }", "prior = { l1 = 0.0 }"), "needs a loss on the image"),

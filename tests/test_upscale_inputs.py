@@ -92,6 +92,14 @@ def test_what_is_no_image_is_refused_in_one_line(doubler: Any, image: Any) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "says"), [(200.0, "divide by 255"), (-1.0, "bring it there"), (np.nan, "not finite")]
+)
+def test_a_float_image_out_of_range_is_told_what_to_do(doubler: Any, value: float, says: str) -> None:
+    with pytest.raises(ImageError, match=says):
+        doubler.upscale(np.full((4, 4), value, np.float32))
+
+
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_none_is_refused(reference: SRModel, temperature: float) -> None:
     with pytest.raises(UsageError, match="a temperature is 0 or above, and finite"):

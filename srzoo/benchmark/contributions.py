@@ -43,9 +43,9 @@ def contributions(qualities: Sequence[Result]) -> tuple[Contribution, ...]:
     """Compare ablations and variants among results of quality with what they are held against.
 
     A changed network is held against a model of the same training: the ground itself, or its variant. A changed
-    training is held against the ground.
+    training is held against the ground. Self-ensembles are left out: what they gain is not the part's.
     """
-    named = {result.model: result for result in qualities}
+    named = {result.model: result for result in qualities if "self_ensemble" not in result.values["config"]}
     grounds = [name for name in GROUNDS if name in named]
     held = {f"{ground}{ending}": ground for ground in grounds for ending in VARIANTS}
     held |= {name: ground for ground in grounds[:1] for name in named if name.startswith(PREFIX)}
@@ -87,9 +87,14 @@ def _training(result: Result) -> dict[str, Any]:
 
 
 def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values without empty ones: files from before a key came lack it."""
+    """Nested values without empty ones, shares of zero and no: files from before a key came lack it."""
     inner = {key: _filled(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    return {key: value for key, value in inner.items() if value not in (None, [], {})}
+    return {key: value for key, value in inner.items() if not _is_empty(value)}
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value is what a key that came later has where nothing is said; seed 0 is a seed like others."""
+    return not value and not (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

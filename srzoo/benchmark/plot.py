@@ -79,7 +79,7 @@ def _label(axes: Axes, rows: Sequence[Row]) -> None:
     frame = axes.bbox
     taken: list[Bbox] = []
     for row, point in zip(rows, points, strict=True):
-        name = Path(row.model).name.removesuffix(".safetensors")
+        name = Path(row.model).name.replace(".safetensors", "")
         boxes: dict[tuple[int, int], Bbox] = {}
         for offset in _OFFSETS:
             trial = _annotate(axes, name, point, offset)

@@ -85,5 +85,5 @@ class Store:
     def _file(self, kind: Kind, model: str, key: Mapping[str, Any]) -> Path | None:
         if self._folder is None:
             return None
-        name = re.sub(r"[^\w.-]+", "-", Path(model).name.removesuffix(".safetensors"))
+        name = re.sub(r"[^\w.-]+", "-", Path(model).name.replace(".safetensors", ""))
         return self._folder / kind / f"{name}-{digest_of({'model': model, 'key': key})}.json"

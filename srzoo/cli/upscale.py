@@ -53,10 +53,11 @@ def upscale(
 ) -> None:
     """Enlarge an image, or every image in a folder.
 
-    IN is an image file and OUT the file to write, over one that is there, its suffix choosing the format; or both are
-    folders, where OUT is made if need be and a file that cannot be enlarged does not stop the others. Transparency,
-    colour profile and the 16 bits of PNG files are kept; of several frames or pages the first is taken. Large images
-    are enlarged in tiles, which needs less memory the smaller they are. Sizes are rounded down.
+    IN is an image file and OUT the file to write, over one that is there, its suffix choosing the format; or both
+    are folders, where OUT is made if need be, a file that cannot be enlarged does not stop the others, and images
+    of formats that are not written, such as GIF, are named. Transparency, colour profile and the 16 bits of PNG
+    files are kept; of several frames or pages the first is taken. Large images are enlarged in tiles, which needs
+    less memory the smaller they are. Sizes are rounded down.
 
     \b
     Examples:

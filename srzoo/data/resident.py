@@ -29,7 +29,7 @@ def fits(photos: Photos, chain: Chain | None, scale: int, device: torch.device) 
 
 
 class ResidentCrops(Crops):
-    """The crops of `Crops`, made where they are wanted: only where to cut, three numbers for each, is handed over.
+    """The crops of `Crops`, made where they are wanted: only where to cut, a few numbers for each, is handed over.
 
     Args:
         photos: What is cropped; all in memory.

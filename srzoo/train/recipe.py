@@ -254,6 +254,10 @@ class Recipe(Table):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"stages need names of their own, got {', '.join(names)}")
+        if self.stages[0].keep and self.start is None:
+            raise ValueError(
+                f"stage {names[0]} begins with fresh weights, of which keep = {self.stages[0].keep} keeps some"
+            )
         for stage in self.stages:
             if (stage.batch or self.data.batch) % stage.accumulate:
                 raise ValueError(
