@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,14 @@ def test_tiles_make_no_seams(folder: Path, tiny: str, tmp_path: Path) -> None:
         )
     whole, tiles = (read_image(tmp_path / f"{name}.png").pixels.astype(int) for name in ("whole", "tiles"))
     assert np.abs(whole - tiles).max() <= 2
+
+
+def test_of_many_differences_a_benchmark_prints_a_few(folder: Path) -> None:
+    arguments = ("bench", "reference", "reference-fidelity", "--data", folder)
+    printed, told = run(*arguments), run(*arguments, "--json")
+    assert printed.exit_code == 0 and re.search(r"data\.batch: 64 → 16; .*and \d+ more", printed.stdout)
+    (contribution,) = json.loads(told.stdout)["contributions"]
+    assert "stages.samples: samples → none" in contribution["change"]
 
 
 def test_images_of_a_folder_that_cannot_be_written_are_named(folder: Path, tmp_path: Path) -> None:

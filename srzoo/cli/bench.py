@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from srzoo.benchmark.report import Board, Row
     from srzoo.benchmark.run import Benchmark
 
+MOST_CHANGES = 4
+"""How many differences between two models are printed."""
+
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
@@ -126,11 +129,17 @@ def _conditions(outcome: Benchmark) -> list[str]:
 
 def _print_contributions(board: Board) -> None:
     rows = [
-        [each.ablation, each.baseline, _rounded(each.psnr_y, 3), _rounded(each.ssim_y, 4), each.change]
+        [each.ablation, each.baseline, _rounded(each.psnr_y, 3), _rounded(each.ssim_y, 4), _shortened(each.change)]
         for each in board.contributions
     ]
     title = "\nwhat each part contributes: the ablation less what it is held against, of the same training"
     print_table(("ablation", "against", "psnr_y", "ssim_y", "change"), rows, title)
+
+
+def _shortened(change: str) -> str:
+    """The first few of many differences; --json has them all."""
+    first, others = change.split("; ")[:MOST_CHANGES], change.split("; ")[MOST_CHANGES:]
+    return "; ".join(first) + (f"; and {len(others)} more" if others else "")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
