@@ -2,7 +2,7 @@
 
 For each model and set: PSNR, SSIM, LR-PSNR; the feature distance on maps of SqueezeNet that the perceptual loss uses,
 and on those that it leaves out; the distance of power spectra; NIQE, which needs no HR. Sampled rows decode at
-temperature 1.
+temperature 1. Rows of `fidelity` are of the file that the recipe of this name leaves, with which the others began.
 
     python benchmarks/perception_evidence.py --data photos -o benchmarks/results/perception.json
     python benchmarks/perception_evidence.py --data photos --sets validation runs/mine/adversarial.safetensors

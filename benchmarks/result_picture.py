@@ -46,7 +46,7 @@ def result(pair: ImagePair) -> Panels:
 
 
 def stages(pair: ImagePair) -> Panels:
-    """The three models of one fidelity stage, and a sample."""
+    """What is trained for fidelity, for the perceptual loss alone, and through all stages; and a sample of that."""
     made = {
         name: srzoo.load(name).upscale(pair.lr) for name in ("reference-fidelity", "reference-perceptual", "reference")
     }
