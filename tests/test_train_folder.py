@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from training import RECIPE, numbers, train
 
+from srzoo.train.alone import alone_in
 from srzoo.train.loop import UNUSED
 from srzoo.train.recipe import load_recipe
 from srzoo.train.record import LEDGER
@@ -90,6 +91,15 @@ def test_two_runs_do_not_work_in_one_folder(recipe: Path, photos: Path, tmp_path
     assert "belongs to another recipe" in refusal(train(recipe, photos, run, "--resume")), (
         "the lock went with the process"
     )
+
+
+def test_a_checkpoint_that_is_being_replaced_is_not_called_damaged(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(recipe, photos, run).returncode == 0
+    next(run.glob("checkpoint-*.safetensors")).unlink()
+    with alone_in(run):
+        assert "another run is at work in" in refusal(train(recipe, photos, run, "--resume"))
+    assert "is not a whole training checkpoint" in refusal(train(recipe, photos, run, "--resume"))
 
 
 def test_a_run_keeps_to_the_preset_that_it_began_with(tmp_path: Path) -> None:

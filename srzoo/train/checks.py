@@ -8,8 +8,9 @@ from typing import Any
 
 from srzoo.config import ModelConfig
 from srzoo.contracts import Discriminator
-from srzoo.errors import TrainingError
+from srzoo.errors import CheckpointError, TrainingError
 from srzoo.model import SRModel
+from srzoo.train.alone import alone_in
 from srzoo.train.objective import Objective
 from srzoo.train.recipe import Recipe
 from srzoo.train.record import LEDGER
@@ -33,10 +34,14 @@ def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, d
     """The folder's checkpoint, where it is to be taken up; one that never took a step may be written over.
 
     Raises:
-        TrainingError: It is not to be taken up, or belongs to another recipe.
+        TrainingError: It is not to be taken up, belongs to another recipe, or another run is at work there.
         CheckpointError: It is damaged.
     """
-    saved = load_state(folder)
+    try:
+        saved = load_state(folder)
+    except CheckpointError:
+        with alone_in(folder):  # a run at work there replaces its files while they are read
+            raise
     if saved is None:
         for name in (LEDGER, *(f"{stage.name}.safetensors" for stage in recipe.stages)):
             if (folder / name).exists():
