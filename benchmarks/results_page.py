@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ablations
+from self_ensemble import SETS as PUBLISHED_SETS
 
 from srzoo import checkpoint, zoo
 from srzoo.self_ensemble import MARK
@@ -28,7 +29,6 @@ SCALES = (4, 3, 2)
 TO_KNOW = ("large-fidelity", "reference-fidelity", "large", "reference", "compact-fidelity")
 SAMPLED = ("reference", "large")
 """Models that were trained to be sampled from."""
-PUBLISHED_SETS = ("Set5", "Set14", "BSD100")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -9,6 +9,14 @@ import torch
 from srzoo.options import construct_kwargs, resolve
 from srzoo.registry import REGISTRY
 
+TINY: dict[str, Any] = {
+    "pre_encoder": {"name": "conv", "widths": [8]},
+    "encoder": {"name": "strided", "widths": [12], "blocks": 1},
+    "latent": {"name": "conditional", "channels": 4, "width": 8},
+    "decoder": {"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8},
+}
+"""Parts of a small network at x4, as `srzoo.build` takes them."""
+
 
 def make(kind: str, name: str, *given: Any, seed: int = 0, **options: Any) -> Any:
     """A part with fresh weights that depend on the seed alone."""

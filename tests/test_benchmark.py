@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parts import TINY
 from torch import Tensor
 
 from srzoo import zoo
@@ -24,13 +25,6 @@ from srzoo.checkpoint import load_model, save_model
 from srzoo.components.upscalers.nearest import NearestUpscaler
 from srzoo.data.pairs import ImagePair, make_pair, sample_pairs
 from srzoo.errors import DataError, UsageError
-
-TINY: dict[str, Any] = {
-    "pre_encoder": {"name": "conv", "widths": [8]},
-    "encoder": {"name": "strided", "widths": [12], "blocks": 1},
-    "latent": {"name": "conditional", "channels": 4, "width": 8},
-    "decoder": {"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8},
-}
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from command import srzoo
+from parts import TINY
 from PIL import Image
 from test_whole import Choosy
 
@@ -24,12 +25,6 @@ from srzoo.model import Model, WholeModel
 from srzoo.self_ensemble import SelfEnsemble
 from srzoo.zoo import load
 
-TINY = {
-    "pre_encoder": {"name": "conv", "widths": [8]},
-    "encoder": {"name": "strided", "widths": [12], "blocks": 1},
-    "latent": {"name": "conditional", "channels": 4, "width": 8},
-    "decoder": {"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8},
-}
 ANY_SCALE = TINY | {"decoder": {"name": "implicit", "widths": [8, 12], "blocks": 1, "code": 8}, "latent": "identity"}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parts import TINY
 
 from srzoo import zoo
 from srzoo.api import build
@@ -24,13 +25,7 @@ def _only_own_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    model = build(
-        pre_encoder={"name": "conv", "widths": [8]},
-        encoder={"name": "strided", "widths": [12], "blocks": 1},
-        latent={"name": "conditional", "channels": 4, "width": 8},
-        decoder={"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8},
-    )
-    save_model(model, path)
+    save_model(build(**TINY), path)
     return path
 
 

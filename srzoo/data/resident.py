@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srzoo.data.chain import Chain
-from srzoo.data.crops import Crops, Cut
+from srzoo.data.crops import UNMOVED, Crops, Cut
 from srzoo.data.photos import Photos
 from srzoo.data.prefetch import Prefetcher, processors
 
@@ -85,8 +85,10 @@ class _Sheet:
         start, down, right, *channels = torch.from_numpy(plan).to(self._device, non_blocking=True).unbind(dim=1)
         steps = torch.arange(side, device=self._device)
         index = start[:, None, None] + down[:, None, None] * steps[:, None] + right[:, None, None] * steps
-        colours = torch.stack(channels, dim=1)[:, None, None]
-        return self._pixels[index[..., None], colours].permute(0, 3, 1, 2).to(torch.float32).div_(255)
+        crops = self._pixels[index]
+        if any(cut.channels != UNMOVED for cut in cuts):
+            crops = crops.gather(-1, torch.stack(channels, dim=1)[:, None, None].expand_as(crops))
+        return crops.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
     def _path(self, cut: Cut, factor: int, side: int) -> tuple[int, int, int]:
         """The place of a crop's first pixel in the row, and how far the ones below it and beside it are from there."""
