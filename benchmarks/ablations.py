@@ -30,7 +30,7 @@ from typing import Any
 import click
 import numpy as np
 from train_zoo import ABLATIONS, branch_off, command
-from unseen import Distances
+from unseen import by_squeezenet
 
 import srzoo
 from srzoo.checkpoint import read_header
@@ -140,7 +140,7 @@ def scored(path: Path, data: Path) -> dict[str, dict[str, float]]:
     """PSNR on each set; features and spectra on validation crops."""
     model = srzoo.load(path)
     pairs = {name: list(pairs_from_folder(data / place, 4)) for name, place in SETS.items()}
-    few, distances = pairs["validation"][:JUDGED], Distances()
+    few, distances = pairs["validation"][:JUDGED], by_squeezenet()
     shown = [distances.means(model.upscale(pair.lr), pair.hr) for pair in few]
     return {
         "psnr_y": {

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from unseen import Distances, as_tensor
+from unseen import Distances, as_tensor, by_squeezenet
 
 import srzoo
 from srzoo.checkpoint import read_weights
@@ -192,7 +192,7 @@ def main(models: tuple[str, ...], data: str | None, most: int | None, picture: P
                 f"{name} keeps no posterior; reference does, and so does every model file that a training run leaves"
             )
         pairs = pairs_from_folder(data, model.scale) if data else sample_pairs(model.scale)
-        evidence, errors[Path(name).stem] = gather(Path(name).stem, model, middles(list(pairs)[:most]), Distances())
+        evidence, errors[Path(name).stem] = gather(Path(name).stem, model, middles(list(pairs)[:most]), by_squeezenet())
         found.append(asdict(evidence))
     if picture is not None:
         plot(errors, picture)

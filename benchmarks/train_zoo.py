@@ -20,7 +20,7 @@ import click
 from safetensors.torch import load_file
 
 from srzoo.train.recipe import Recipe, load_recipe
-from srzoo.train.state import INDEX, Progress, save_state
+from srzoo.train.state import INDEX, LEFT, Progress, save_state
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ ZOO = {
     "reference-perceptual": Shipped("perceptual", parent="fidelity"),
     "large-fidelity": Shipped("large-fidelity", "squared"),
     "large": Shipped("large", "samples"),
-    "reference-x2": Shipped("reference-x2", "fidelity"),
-    "reference-x3": Shipped("reference-x3", "fidelity"),
+    "reference-x2": Shipped("reference-x2", "squared"),
+    "reference-x3": Shipped("reference-x3", "squared"),
     "compact-fidelity": Shipped("compact", "fidelity"),
     "compact": Shipped("compact"),
     "ablation-no-discriminator": Shipped("ablation-no-discriminator", parent="compact"),
@@ -74,7 +74,7 @@ def branch_off(recipe: Recipe, folder: Path, parent: Recipe, parent_folder: Path
     shutil.copyfile(parent_folder / model, folder / model)
     weights = load_file(folder / model)
     facts = {"recipe": recipe.hash(), "guard": {"limit": recipe.guard.limit}, "scaler": {}}
-    save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights})
+    save_state(folder, Progress(step=first.steps, stage=1), facts, {"model": weights, f"{LEFT}{first.name}": weights})
 
 
 def command(recipe: str, data: Path, folder: Path, threads: int = 1, changes: Iterable[str] = ()) -> list[str]:

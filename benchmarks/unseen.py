@@ -1,8 +1,12 @@
-"""What the evidence scripts share: images as tensors, and distances on maps of SqueezeNet that no loss looked at."""
+"""What the evidence scripts share: images as tensors, and distances on maps of networks that no loss looked at."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
+import timm
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,7 +15,7 @@ from torch.nn import functional as F
 from srzoo.features import SqueezeFeatures
 
 SEEN = ("relu1", "fire2", "fire3")
-"""Maps that the perceptual loss of the recipes `reference` and `perceptual` looks at."""
+"""Maps of SqueezeNet that the perceptual loss of the recipes `reference` and `perceptual` looks at."""
 
 UNSEEN = tuple(name for name in SqueezeFeatures.TAPS if name not in SEEN)
 """The deeper ones, which no loss of theirs looks at."""
@@ -27,11 +31,12 @@ class Distances:
 
     Args:
         taps: Names of the maps.
+        network: RGB (1, 3, H, W) in [0, 1] to maps (1, C, h, w) of unit vectors, one for each name.
     """
 
-    def __init__(self, taps: tuple[str, ...] = UNSEEN) -> None:
+    def __init__(self, taps: tuple[str, ...], network: Callable[[Tensor], list[Tensor]]) -> None:
         self.taps = taps
-        self._network = SqueezeFeatures(taps)
+        self._network = network
 
     @torch.inference_mode()
     def maps(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> list[Tensor]:
@@ -48,3 +53,23 @@ class Distances:
         size = hr.shape[:2]
         large = [F.interpolate(each[None, None], size, mode="bilinear")[0, 0] for each in self.maps(sr, hr)]
         return torch.stack(large).mean(dim=0).double().numpy()
+
+
+def by_squeezenet(taps: tuple[str, ...] = UNSEEN) -> Distances:
+    """Distances on maps of SqueezeNet 1.0; its shallow ones are what the perceptual loss looks at."""
+    return Distances(taps, SqueezeFeatures(taps))
+
+
+def by_efficientnet(weights: Path | None = None) -> Distances:
+    """Distances on EfficientNet-Lite0, which had no part in any training here: a map behind each of its five strides.
+
+    Source: Tan and Le, "EfficientNet", ICML 2019, in the variant Lite; weights of timm's `tf_efficientnet_lite0`.
+
+    Args:
+        weights: Their file; downloaded if None.
+    """
+    where = None if weights is None else {"file": str(weights)}
+    network = timm.create_model("tf_efficientnet_lite0.in1k", True, pretrained_cfg_overlay=where, features_only=True)
+    network.eval()
+    taps = tuple(f"stride{stride}" for stride in network.feature_info.reduction())
+    return Distances(taps, lambda image: [F.normalize(each, dim=1, eps=1e-6) for each in network(2 * image - 1)])

@@ -115,7 +115,7 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
 def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photos: Path, tmp_path: Path) -> None:
     samples = 'energy = { weight = 1.0, network = "pixels" }'
     changed = RECIPE.replace("consistency = 1.0", f"consistency = 1.0, {samples}")
-    recipe.write_text(changed.replace("temperature = 1.0", "temperature = 1.0\nkeep = 0.25"))
+    recipe.write_text(changed.replace("temperature = 1.0", "temperature = 1.0\nkeep = { fidelity = 0.25 }"))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(recipe, photos, whole).returncode == 0
     command = [sys.executable, "-c", KILLED, recipe, "--data", photos, "--output", parts, "--threads", "1"]
@@ -183,7 +183,11 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
         (("crop = 8", "crop = 512"), "no photo in"),
         (("{ l1 = 1.0 }", "{ l2 = 1.0 }"), "there is no loss 'l2'"),
         (('name = "adversarial"', 'name = "fidelity"'), "names of their own"),
-        (("steps = 6", "steps = 6\nkeep = 0.5"), "stage fidelity begins with fresh weights, of which keep = 0.5"),
+        (
+            ("steps = 6", "steps = 6\nkeep.adversarial = 0.5"),
+            "stage fidelity keeps some of adversarial, which is no stage",
+        ),
+        (("steps = 4", "steps = 4\nkeep.fidelity = 1.0"), "stages.adversarial.keep.fidelity"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
         (("hinge = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
         (("prior = { l1 = 1.0 }", "prior = { l1 = 0.0 }"), "needs a loss on the image"),

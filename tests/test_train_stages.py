@@ -60,18 +60,21 @@ def test_a_later_stage_without_weights_to_train_is_refused_before_the_first(
     assert "error: stage adversarial: latent of this network has no weights to train" in refused.stderr
 
 
-def test_a_stage_keeps_a_share_of_what_it_began_with(recipe: Path, photos: Path, tmp_path: Path) -> None:
-    for folder, changed in (
-        ("all", RECIPE),
-        ("some", RECIPE.replace("temperature = 1.0", "keep = 0.25\ntemperature = 1.0")),
-    ):
-        recipe.write_text(changed)
+def test_a_stage_keeps_shares_of_what_earlier_ones_left(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    third = '[[stages]]\nname = "third"\nsteps = 3\nprior = { l1 = 1.0 }\nposterior_share = 0.0\n'
+    for folder, keep in (("all", ""), ("some", "keep = { fidelity = 0.1, adversarial = 0.3 }\n")):
+        recipe.write_text(RECIPE + third + keep)
         assert train(recipe, photos, tmp_path / folder).returncode == 0
-    before, after = (load_file(tmp_path / "all" / f"{stage}.safetensors") for stage in ("fidelity", "adversarial"))
-    some = load_file(tmp_path / "some" / "adversarial.safetensors")
-    assert any(not torch.equal(before[name], after[name]) for name in before)
+    first, second, third_alone = (
+        load_file(tmp_path / "all" / f"{stage}.safetensors") for stage in ("fidelity", "adversarial", "third")
+    )
+    some = load_file(tmp_path / "some" / "third.safetensors")
+    assert all(
+        any(not torch.equal(a[name], b[name]) for name in a) for a, b in ((first, second), (second, third_alone))
+    )
     for name, value in some.items():
-        assert torch.allclose(value, 0.25 * before[name] + 0.75 * after[name], rtol=0, atol=1e-6), name
+        wanted = 0.1 * first[name] + 0.3 * second[name] + 0.6 * third_alone[name]
+        assert torch.allclose(value, wanted, rtol=0, atol=1e-6), name
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])

@@ -32,6 +32,7 @@ from srzoo.train.recipe import Recipe, Stage
 from srzoo.train.record import Clock, Recorder
 from srzoo.train.start import Start, take_start
 from srzoo.train.state import (
+    LEFT,
     Groups,
     MovingAverage,
     Progress,
@@ -134,6 +135,7 @@ class Run:
         self._crops = open_crops(recipe, sets, scale, memory, tell, self._fabric.device)
         self.photos = self._crops.photos
         self._groups: Groups = {}
+        self._left: Groups = {}
         self._guard = Guard(recipe.guard.limit)
         self._note = ""
         self._clock = Clock()
@@ -151,6 +153,11 @@ class Run:
 
     def _take_up(self, progress: Progress, facts: Mapping[str, Any], groups: Groups) -> None:
         self.progress, self._groups = progress, groups
+        self._left = {
+            group.removeprefix(LEFT): {name: value.to(self._fabric.device) for name, value in weights.items()}
+            for group, weights in groups.items()
+            if group.startswith(LEFT)
+        }
         self._guard = Guard(**facts["guard"])
         self._licence = facts.get("licence", "")
         if facts["scaler"]:
@@ -200,7 +207,7 @@ class Run:
         trainer = Trainer(self._fabric, self.model, judge, stage, objective, self.precision, self.recipe.seed)
         if self._graphs:
             trainer.record()
-        self._average = MovingAverage(self.model, stage.ema, stage.keep)
+        self._average = self._new_average(stage)
         self._restore(trainer)
         if not self.progress.stage_step:
             self._guard.begin_stage()
@@ -266,14 +273,18 @@ class Run:
         for step, row, note in recorder.settle():
             watch(Report(stage, step - first + 1, row, note))
 
+    def _new_average(self, stage: Stage) -> MovingAverage:
+        kept = [(share, self._left[name]) for name, share in stage.keep.items() if share]
+        return MovingAverage(self.model, stage.ema, kept)
+
     def _restore(self, trainer: Trainer) -> None:
         groups, self._groups = self._groups, {}
         if not groups:
             return
         self.model.load_state_dict(groups["model"])
         stage = self.recipe.stages[self.progress.stage]
-        self._average = MovingAverage(self.model, stage.ema, stage.keep)
-        self._average.take(groups)
+        self._average = self._new_average(stage)
+        self._average.take(groups.get("average", {}))
         if self.discriminator is not None and "discriminator" in groups:
             self.discriminator.load_state_dict(groups["discriminator"])
         for name, optimizer in trainer.optimizers.items():
@@ -314,10 +325,11 @@ class Run:
         self._share_broken()
         if self.leads:
             groups: dict[str, Mapping[str, Tensor]] = {"model": self.model.state_dict()}
+            groups |= {f"{LEFT}{name}": weights for name, weights in self._left.items()}
             if self.discriminator is not None:
                 groups["discriminator"] = self.discriminator.state_dict()
             if trainer is not None:
-                groups |= self._average.groups()
+                groups["average"] = self._average.values
                 for name, optimizer in trainer.optimizers.items():
                     groups[f"optimizer.{name}"] = optimizer_tensors(optimizer)
             self._list_unused()
@@ -335,7 +347,8 @@ class Run:
     def _finish(self, stage: Stage) -> None:
         """The average becomes the model: it is kept, and the next stage starts from it."""
         self._share_broken()
-        self.model.load_state_dict(self._average.result())
+        left = self._average.result()
+        self.model.load_state_dict(left)
         self.model.trained = True
         if self.leads:
             path, done = self.folder / f"{stage.name}.safetensors", self.progress.stage + 1
@@ -343,6 +356,8 @@ class Run:
                 path, self.model, self.recipe, done, precision=self.precision, photos=self.photos, licence=self._licence
             )
         self.progress.stage, self.progress.stage_step = self.progress.stage + 1, 0
+        wanted = {name for later in self.recipe.stages[self.progress.stage :] for name in later.keep}
+        self._left = {name: each for name, each in (self._left | {stage.name: left}).items() if name in wanted}
         self._save(None)
 
     def _validate(self, stage: Stage) -> float:

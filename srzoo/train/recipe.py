@@ -153,9 +153,10 @@ class Stage(Table):
     ema: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what the stage leaves."""
 
-    keep: float = Field(default=0.0, ge=0, lt=1)
-    """Share, in what the stage leaves, of the weights that it began with (Wortsman et al., "Robust Fine-Tuning of
-    Zero-Shot Models", CVPR 2022; for SR, network interpolation in Wang et al., "ESRGAN", ECCV Workshops 2018)."""
+    keep: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
+    """Shares, in what the stage leaves, of the weights that earlier stages left, by their names (Wortsman et al.,
+    "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022; for SR, network interpolation in Wang et al., "ESRGAN", ECCV
+    Workshops 2018)."""
 
     crop: int | None = Field(default=None, ge=4, le=512)
     """Side of a crop in LR pixels, where it is not the run's."""
@@ -254,11 +255,14 @@ class Recipe(Table):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"stages need names of their own, got {', '.join(names)}")
-        if self.stages[0].keep and self.start is None:
-            raise ValueError(
-                f"stage {names[0]} begins with fresh weights, of which keep = {self.stages[0].keep} keeps some"
-            )
-        for stage in self.stages:
+        for index, stage in enumerate(self.stages):
+            if unknown := stage.keep.keys() - names[:index]:
+                raise ValueError(
+                    f"stage {stage.name} keeps some of {sorted(unknown)[0]}, which is no stage before it: those are "
+                    f"{', '.join(names[:index]) or 'none'}"
+                )
+            if sum(stage.keep.values()) >= 1:
+                raise ValueError(f"stage {stage.name} keeps nothing of its own: the shares in keep add up to 1 or more")
             if (stage.batch or self.data.batch) % stage.accumulate:
                 raise ValueError(
                     f"stage {stage.name}: accumulate = {stage.accumulate} does not divide its batch of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -24,6 +24,9 @@ FORMAT = "srzoo-training"
 VERSION = 2
 INDEX = "checkpoint.json"
 """The file that makes a checkpoint: it names the files with the tensors, which are worth nothing without it."""
+
+LEFT = "left."
+"""How the groups begin that hold what earlier stages left, where later ones keep some of it; then the stage's name."""
 
 _OWN = re.compile(r"checkpoint-\d+-[0-9a-f]{8}-\d+-of-\d+\.safetensors")
 """Names of the files with the tensors."""
@@ -55,17 +58,17 @@ class MovingAverage:
     Args:
         module: What is averaged.
         decay: Weight of the past.
-        keep: Share, in the `result`, of the state that the module has now.
+        kept: Other states that the `result` has a share of, with their shares.
     """
 
-    def __init__(self, module: nn.Module, decay: float, keep: float = 0.0) -> None:
+    def __init__(
+        self, module: nn.Module, decay: float, kept: Sequence[tuple[float, Mapping[str, Tensor]]] = ()
+    ) -> None:
         self._decay = decay
-        self._keep = keep
+        self._kept = kept
         self._state = module.state_dict()
         self._floats = [name for name, value in self._state.items() if value.is_floating_point()]
         self.values = {name: value.detach().clone() for name, value in self._state.items()}
-        self.first = {name: self.values[name].clone() for name in self._floats} if keep else {}
-        """Weights as they were at the beginning, where some of them are kept."""
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -76,20 +79,19 @@ class MovingAverage:
             self.values[name].copy_(self._state[name])
 
     def result(self) -> dict[str, Tensor]:
-        """The average, with what is kept of the beginning."""
+        """The average, with what is kept of other states."""
+        if not self._kept:
+            return self.values
+        own = 1 - sum(share for share, _ in self._kept)
         return self.values | {
-            name: torch.lerp(self.values[name], each, self._keep) for name, each in self.first.items()
+            name: own * self.values[name] + sum(share * state[name] for share, state in self._kept)
+            for name in self._floats
         }
 
-    def groups(self) -> Groups:
-        """What a checkpoint has of it."""
-        return {"average": self.values} | ({"first": self.first} if self.first else {})
-
-    def take(self, groups: Groups) -> None:
+    def take(self, values: Mapping[str, Tensor]) -> None:
         """Go on from what was saved."""
-        for mine, name in ((self.values, "average"), (self.first, "first")):
-            for key, value in groups.get(name, {}).items():
-                mine[key].copy_(value)
+        for name, value in values.items():
+            self.values[name].copy_(value)
 
 
 def save_state(
