@@ -144,10 +144,8 @@ def perception() -> str:
         )
         for row in json.loads((RESULTS / "perception.json").read_text())
     ]
-    columns = (
-        "set", "model", "PSNR, dB", "LR-PSNR, dB", "unused features", "used features", "another network's", "spectrum, dB",
-        "NIQE",
-    )  # fmt: skip
+    features = ("unused features", "used features", "another network's")
+    columns = ("set", "model", "PSNR, dB", "LR-PSNR, dB", *features, "spectrum, dB", "NIQE")
     return table(columns, rows)
 
 

@@ -115,7 +115,7 @@ def checked(model: type[Checked], values: Mapping[str, Any], owner: str) -> Chec
             raise ConfigError(f"{owner}: unknown key {where!r}{hint}") from None
         reason = first["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
         got = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
-        raise ConfigError(f"{owner}: {where}: {reason}{got}") from None
+        raise ConfigError(f"{owner}: {where + ': ' if where else ''}{reason}{got}") from None
 
 
 def _path(values: Any, steps: Sequence[int | str]) -> Iterator[str]:
@@ -157,6 +157,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         old = merged.get(key)
         if isinstance(old, str) and isinstance(value, Mapping) and key in PART_KINDS:
             old = {"name": old}
+        if isinstance(old, list) and isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in old):
+            old = {each["name"]: {**each} for each in old if "name" in each}
+            for name, table in old.items():
+                old[name] = {inner: content for inner, content in table.items() if inner != "name"}
         if isinstance(old, Mapping) and key in PART_KINDS and isinstance(value, str):
             value = {"name": value}
         if isinstance(old, Mapping) and isinstance(value, Mapping):

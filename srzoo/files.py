@@ -17,7 +17,12 @@ def draft(target: Path) -> Iterator[Path]:
 
     At the end it is moved into the place of ``target``, a file in one move; where it does not come to that, it is
     removed. What a process that was killed left behind has a name that begins with a dot and ends in ``.part``.
+
+    Raises:
+        WriteError: ``target`` is a device or a pipe, which a file would take the place of.
     """
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise WriteError(f"{target} is a device or a pipe, and a file would take its place: name a file")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield temporary

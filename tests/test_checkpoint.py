@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from command import srzoo
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -320,6 +321,14 @@ def test_a_write_that_fails_leaves_what_was_there(model: SRModel, saved: Path, c
     monkeypatch.undo()
     assert "\n" not in str(caught.value) and "No space left on device" in str(caught.value)
     assert list(saved.parent.iterdir()) == [saved] and saved.read_bytes() == before
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    refused = srzoo("build", "compact", "-o", pipe)
+    assert refused.returncode == 1 and "is a device or a pipe" in refused.stderr
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")

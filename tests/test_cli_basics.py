@@ -180,7 +180,7 @@ def test_list_shows_parts_presets_and_recipes() -> None:
 def test_trained_models_are_listed_with_what_they_reach() -> None:
     rows = {row["name"]: row["summary"] for row in json.loads(run("list", "models", "--json").stdout)}
     assert set(rows) == set(zoo.shipped())
-    assert rows["reference-x2"].startswith("x2, ") and "dB on Set5, by mse: " in rows["reference-x2"]
+    assert rows["reference-x2"].startswith("x2, ") and "dB on Set5, by l1, then mse: " in rows["reference-x2"]
     assert run("show", "model", "reference").stdout == run("show", "reference").stdout
 
 

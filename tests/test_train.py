@@ -106,6 +106,8 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
         (("--plot", tmp_path), "has no ledger.csv"),
         (("--plot", tmp_path, recipe), "trains nothing"),
         ((), "name a recipe"),
+        ((recipe, "--from", ""), "the path is empty"),
+        ((recipe, "--output", ""), "the path is empty"),
     ):
         refused = srzoo("train", *arguments)
         assert refused.returncode in (1, 2) and says in refused.stderr
@@ -188,6 +190,8 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
             "stage fidelity keeps some of adversarial, which is no stage",
         ),
         (("steps = 4", "steps = 4\nkeep.fidelity = 1.0"), "stages.adversarial.keep.fidelity"),
+        (("steps = 6", "steps = 6\nlearning_rate = inf"), "stages.fidelity.learning_rate"),
+        (("{ l1 = 1.0 }", "{ l1 = inf }"), "stages.fidelity.prior.l1"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
         (("hinge = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
         (("prior = { l1 = 1.0 }", "prior = { l1 = 0.0 }"), "needs a loss on the image"),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from training import RECIPE, numbers, train
 
+from srzoo.errors import TrainingError
 from srzoo.train.alone import alone_in
-from srzoo.train.loop import UNUSED
+from srzoo.train.loop import UNUSED, Report, Run
 from srzoo.train.recipe import load_recipe
 from srzoo.train.record import LEDGER
 
@@ -62,16 +63,33 @@ def test_a_run_that_is_over_says_so_where_its_model_is_gone(recipe: Path, photos
     assert "a run that is over, and adversarial.safetensors is gone" in refusal(train(recipe, photos, run, "--resume"))
 
 
+def stop_after_three(report: Report) -> None:
+    if report.step == 3:
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_began_while_another_worked_there_is_refused(recipe: Path, photos: Path, tmp_path: Path) -> None:
+    run, chosen = tmp_path / "run", load_recipe(str(recipe))
+    late = Run(chosen, run, photos)
+    assert train(recipe, photos, run).returncode == 0
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(TrainingError, match="another run has worked in"):
+        late.run(lambda report: None)
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
 def test_the_list_of_unused_photos_goes_with_the_last_of_them(recipe: Path, photos: Path, tmp_path: Path) -> None:
-    bad = photos / "train" / "bad.png"
+    bad, run = photos / "train" / "bad.png", tmp_path / "run"
     bad.write_bytes(b"no image")
     try:
-        assert train(recipe, photos, tmp_path / "run").returncode == 0
+        Run(load_recipe(str(recipe)), run, photos).run(stop_after_three)
+    except KeyboardInterrupt:
+        pass
     finally:
         bad.unlink()
-    assert (tmp_path / "run" / UNUSED).is_file()
-    assert train(recipe, photos, tmp_path / "other").returncode == 0
-    assert not (tmp_path / "other" / UNUSED).exists()
+    assert (run / UNUSED).is_file()
+    assert train(recipe, photos, run, "--resume").returncode == 0
+    assert not (run / UNUSED).exists()
 
 
 def test_two_runs_do_not_work_in_one_folder(recipe: Path, photos: Path, tmp_path: Path) -> None:

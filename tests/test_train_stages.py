@@ -17,6 +17,7 @@ from training import RECIPE, numbers, train
 from srzoo.checkpoint import load_model, read_header, save_model
 from srzoo.train.batch import Batch
 from srzoo.train.batches import batch_noise, shared_indices
+from srzoo.train.engine import start_engine
 from srzoo.train.loop import Run
 from srzoo.train.muon import Muon, orthogonalize
 from srzoo.train.optimizers import rate_share
@@ -75,6 +76,31 @@ def test_a_stage_keeps_shares_of_what_earlier_ones_left(recipe: Path, photos: Pa
     for name, value in some.items():
         wanted = 0.1 * first[name] + 0.3 * second[name] + 0.6 * third_alone[name]
         assert torch.allclose(value, wanted, rtol=0, atol=1e-6), name
+
+
+def test_stages_written_as_a_list_are_changed_by_name(recipe: Path) -> None:
+    recipe.write_text(RECIPE)
+    whole = load_recipe(str(recipe)).stages
+    changed = load_recipe(str(recipe), {"stages": {"fidelity": {"steps": 3}}}).stages
+    assert changed == (whole[0].model_copy(update={"steps": 3}), whole[1])
+
+
+def test_what_is_kept_of_a_stage_goes_with_the_stage() -> None:
+    left = load_recipe("reference", {"stages": {"fidelity": {"steps": 0}}}).stages
+    assert [stage.name for stage in left] == ["adversarial", "samples"] and left[-1].keep.keys() == {"adversarial"}
+
+
+def test_one_process_in_a_job_of_slurm_s_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("NTASKS", 4),
+        ("JOB_NAME", "job"),
+        ("JOB_ID", 1),
+        ("PROCID", 0),
+        ("LOCALID", 0),
+        ("NODEID", 0),
+    ):
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    assert start_engine(torch.device("cpu"), "float32")[0].world_size == 1
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])

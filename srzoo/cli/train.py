@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import Amount, device_option
+from srzoo.cli.options import Amount, NamedPath, device_option
 from srzoo.cli.output import json_option, print_json, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
@@ -27,13 +27,18 @@ _QUIET = 60.0
 
 @click.command()
 @click.argument("recipe", required=False)
-@click.option("--data", metavar="DIR", help="Folder that the recipe's data paths start from.  [default: $SRZOO_DATA]")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@click.option(
+    "--data",
+    type=NamedPath(),
+    metavar="DIR",
+    help="Folder that the recipe's data paths start from.  [default: $SRZOO_DATA]",
+)
+@click.option("-o", "--output", type=NamedPath(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder of the run.  [default: runs/RECIPE]")  # fmt: skip
-@click.option("--from", "start", metavar="MODEL",
+@click.option("--from", "start", type=NamedPath(), metavar="MODEL",
               help="Model to start from, by name or file; what does not fit stays fresh.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint, if there is one.")
+@click.option("--plot", type=NamedPath(file_okay=False, path_type=Path), metavar="RUN",
               help="Draw the ledger of the run in that folder, and do nothing else.")  # fmt: skip
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
@@ -73,8 +78,9 @@ def train(
     """Train a model by a recipe, go on with a run, or draw its ledger.
 
     RECIPE is a name from `srzoo list recipes` or a TOML file. The run's folder receives a checkpoint, ledger.csv with
-    every loss term of every step, and one model file for each stage. Stopping it, even by force, loses nothing that
-    the last checkpoint holds; --resume goes on from there, to the same bits as without the stop.
+    every loss term of every step, or of every nth (log_every), and one model file for each stage. Stopping it, even by
+    force, loses nothing that the last checkpoint holds; --resume goes on from there, to the same bits as without the
+    stop.
 
     Under torchrun, several processes share each batch: the same crops, the same losses.
 
@@ -176,8 +182,10 @@ def _announce(run: Run) -> None:
         fresh = f"; fresh: {', '.join(run.start.fresh[:3])}" if run.start.fresh else ""
         more = f" and {len(run.start.fresh) - 3} more" if len(run.start.fresh) > 3 else ""
         click.echo(f"started from {run.start.source}: took {run.start.taken} weight tensors{fresh}{more}", err=True)
-    for problem in run.photos.problems:
+    for problem in run.photos.problems[:_MOST_SHOWN]:
         warn(problem)
+    if len(run.photos.problems) > _MOST_SHOWN:
+        warn(f"and {len(run.photos.problems) - _MOST_SHOWN} more like these")
     if run.photos.unused:
         warn(f"{_unused(run)} cannot be used, such as: {run.photos.unused[0]}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ class Crops:
         """
         generator = np.random.default_rng(key)
         first = min(int(np.searchsorted(self._cumulative, generator.random())), len(self.photos) - 1)
-        for index in (*range(first, len(self.photos)), *range(first)):
+        for index in chain(range(first, len(self.photos)), range(first)):
             if self.photos.usable(index):
                 free = [length // self._scale - crop + 1 for length in self.photos.sizes[index]]
                 top, left = (int(generator.integers(0, places)) for places in free)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from srzoo.errors import TrainingError
@@ -38,7 +39,11 @@ def start_engine(device: torch.device, wanted: Precision) -> tuple[Fabric, Preci
     """
     precision = usable_precision(wanted, device)
     processes, here = int(os.environ.get("WORLD_SIZE", "1")), processes_here()
-    plugins = None if precision == "float32" else ImagePrecision(FABRIC[precision], device.type)  # type: ignore[arg-type]
+    plugins: list[Any] = []
+    if precision != "float32":
+        plugins.append(ImagePrecision(FABRIC[precision], device.type))  # type: ignore[arg-type]
+    if processes == 1:
+        plugins.append(LightningEnvironment())  # or else a job of Slurm's is taken for a part of this run
     given: dict[str, Any] = {"accelerator": device.type, "plugins": plugins}
     if processes == 1:
         devices: Any = 1 if device.index is None else [device.index]

@@ -36,6 +36,7 @@ from srzoo.train.state import (
     Groups,
     MovingAverage,
     Progress,
+    index_of,
     load_state,
     optimizer_tensors,
     restore_optimizer,
@@ -107,6 +108,7 @@ class Run:
         self._shard = shard
         config = recipe.network()
         scale = whole_scale(config)
+        self._index = index_of(folder)
         saved = saved_state(folder, recipe, resume)
         sets = open_sets(recipe, data)
         self._objectives = [Objective(stage, scale) for stage in recipe.stages]
@@ -183,6 +185,8 @@ class Run:
                 there is nothing to do, and the model file is gone.
         """
         with alone_in(self.folder) if self.leads else nullcontext():
+            if self.leads and index_of(self.folder) != self._index:
+                raise TrainingError(f"another run has worked in {self.folder} while this one began; start it again")
             return self._run(watch)
 
     def _run(self, watch: Watcher) -> Path:
@@ -342,6 +346,7 @@ class Run:
                 "licence": self._licence,
             }
             save_state(self.folder, self.progress, facts, groups, self._shard)
+            self._index = index_of(self.folder)
         self._fabric.barrier()
 
     def _finish(self, stage: Stage) -> None:

@@ -130,7 +130,7 @@ def _draw_units(axes: Axes, folder: Path) -> None:
     thinned = rows[:: max(1, len(rows) // 500)]
     grid = [[float(row[name] or "nan") for row in thinned] for name in names]
     steps = [int(row["step"]) for row in thinned]
-    scale = LogNorm(ACTIVE, max(100 * ACTIVE, *(nats for line in grid for nats in line if math.isfinite(nats))))
+    scale = LogNorm(ACTIVE, max([100 * ACTIVE, *(nats for line in grid for nats in line if math.isfinite(nats))]))
     colours = colormaps["viridis"].with_extremes(under="lightgray", bad="lightgray")
     image = axes.pcolormesh(steps, range(len(names)), grid, shading="nearest", cmap=colours, norm=scale)
     axes.set_ylabel("channel")

@@ -29,19 +29,27 @@ def _listed(value: Any) -> Any:
 
 
 def _named(value: Any, owner: str) -> Any:
-    """Tables by name as a list of tables with names, without those of no steps."""
+    """Tables by name as a list of tables with names, without those of no steps and what is to be kept of them."""
     if not isinstance(value, Mapping):
         return value
     for name, table in value.items():
         if not isinstance(table, Mapping):
             raise ConfigError(f"{owner}: stage {name} is not a table; write [stages.{name}]")
-    return [{"name": name, **table} for name, table in value.items() if table.get("steps", 1) != 0]
+    left_out = {name for name, table in value.items() if table.get("steps", 1) == 0}
+    stages = []
+    for name, table in value.items():
+        if name not in left_out:
+            kept = table.get("keep")
+            if isinstance(kept, Mapping):
+                table = {**table, "keep": {each: share for each, share in kept.items() if each not in left_out}}
+            stages.append({"name": name, **table})
+    return stages
 
 
 class Table(BaseModel):
     """A table of a recipe: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Term(Table):

@@ -135,6 +135,12 @@ def save_state(
             path.unlink(missing_ok=True)
 
 
+def index_of(folder: Path) -> bytes | None:
+    """The checkpoint's index as it stands, which each checkpoint changes; None where there is none."""
+    path = folder / INDEX
+    return path.read_bytes() if path.is_file() else None
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed while they wrote left under temporary names in a run's folder."""
     for kind in (".checkpoint*", ".*.safetensors.*", ".*.csv.*"):
