@@ -101,6 +101,13 @@ def test_a_ledger_is_drawn_and_told_to_tensorboard(recipe: Path, photos: Path, t
     assert values == pytest.approx({step: float(text) for step, text in rows.items()}, rel=1e-5)
 
 
+def test_a_latent_without_a_finite_number_does_not_keep_the_rest_from_being_drawn(tmp_path: Path) -> None:
+    (tmp_path / LEDGER).write_text("step,stage,prior.l1,learning_rate\n0,fidelity,0.1,0.001\n1,fidelity,0.2,0.001\n")
+    (tmp_path / UNITS).write_text("step,stage,kl.0,kl.1\n0,fidelity,nan,nan\n")
+    drawn = srzoo("train", "--plot", tmp_path)
+    assert drawn.returncode == 0 and "wrote" in drawn.stdout + drawn.stderr
+
+
 def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_path: Path) -> None:
     for arguments, says in (
         (("--plot", tmp_path), "has no ledger.csv"),
