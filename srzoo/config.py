@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeGuard, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -150,17 +150,23 @@ def _classes(annotation: Any) -> Iterator[type]:
         yield from _classes(each)
 
 
+def _named_tables(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
+    """Whether it is a list of tables that each have a name, as ``[[stages]]`` are."""
+    return isinstance(value, list) and all(isinstance(table, Mapping) and "name" in table for table in value)
+
+
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``; tables are merged, but another part's ``name`` drops the old part's options."""
+    """``base`` with ``changes``; tables are merged, but another part's ``name`` drops the old part's options.
+
+    A list of tables with names is changed by those names.
+    """
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
         if isinstance(old, str) and isinstance(value, Mapping) and key in PART_KINDS:
             old = {"name": old}
-        if isinstance(old, list) and isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in old):
-            old = {each["name"]: {**each} for each in old if "name" in each}
-            for name, table in old.items():
-                old[name] = {inner: content for inner, content in table.items() if inner != "name"}
+        if isinstance(value, Mapping) and _named_tables(old):
+            old = {table["name"]: {inner: each for inner, each in table.items() if inner != "name"} for table in old}
         if isinstance(old, Mapping) and key in PART_KINDS and isinstance(value, str):
             value = {"name": value}
         if isinstance(old, Mapping) and isinstance(value, Mapping):
