@@ -41,11 +41,14 @@ def decode_deep_png(data: bytes) -> Pixels:
     if interlaced:
         raise ImageError("interlaced 16-bit PNG files cannot be read; save it without interlacing")
     size = 2 * _PNG_CHANNELS[color_type]
+    wanted, stream = height * (1 + size * width), zlib.decompressobj()
     try:
-        packed = zlib.decompress(b"".join(body for kind, body in _png_chunks(data) if kind == b"IDAT"))
+        packed = stream.decompress(b"".join(body for kind, body in _png_chunks(data) if kind == b"IDAT"), wanted + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    lines = np.frombuffer(packed, np.uint8, height * (1 + size * width)).reshape(height, -1)
+    if not stream.eof or len(packed) != wanted:
+        raise ValueError("its data are more or less than its size says")
+    lines = np.frombuffer(packed, np.uint8).reshape(height, -1)
     pairs = _unfilter(lines[:, 0], lines[:, 1:].reshape(height, width, size)).astype(np.uint16)
     image = pairs[..., 0::2] << 8 | pairs[..., 1::2]
     key = next((body for kind, body in _png_chunks(data) if kind == b"tRNS"), None)

@@ -129,7 +129,9 @@ def usable_device(device: torch.device | str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(1, device=device).device
+        tried = torch.zeros(1, device=device)
+        tried.cpu()  # of a device that holds no values, such as meta, nothing comes back
+        return tried.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise UsageError(f"device {str(device)!r} cannot be used here ({reason}): write cpu, or auto") from None

@@ -100,7 +100,7 @@ def test_sixteen_bits_survive(tmp_path: Path, deep: np.ndarray, channels: int) -
         assert opened.size == (pixels.shape[1], pixels.shape[0])
 
 
-def filtered_png(pixels: np.ndarray) -> bytes:
+def filtered_png(pixels: np.ndarray, behind: bytes = b"") -> bytes:
     """A 16-bit PNG (H, W, 3) whose rows take the five filters in turn, filtered byte by byte as the standard says."""
     height, width = pixels.shape[:2]
     raw = pixels.astype(">u2").view(np.uint8).reshape(height, -1).astype(int)
@@ -113,7 +113,7 @@ def filtered_png(pixels: np.ndarray) -> bytes:
             paeth = min((left, up, corner), key=lambda near: abs(left + up - corner - near))
             packed.append((value - (0, left, up, (left + up) // 2, paeth)[row % 5]) % 256)
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))]
-    chunks += [(b"IDAT", zlib.compress(packed)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib.compress(packed + behind)), (b"IEND", b"")]
     coded = [struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(coded)
 
@@ -125,6 +125,12 @@ def test_all_filters_of_sixteen_bit_png_are_undone(tmp_path: Path, deep: np.ndar
     with pillow.open(tmp_path / "filters.png") as opened:
         np.testing.assert_array_equal(np.asarray(opened), pixels >> 8)
     np.testing.assert_array_equal(np.rint(read_image(tmp_path / "filters.png").pixels * 65535), pixels)
+
+
+def test_a_sixteen_bit_png_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path, deep: np.ndarray) -> None:
+    (tmp_path / "bomb.png").write_bytes(filtered_png(deep[:8, :8, :3], bytes(1 << 22)))
+    with pytest.raises(ImageError, match="more or less than its size says"):
+        read_image(tmp_path / "bomb.png")
 
 
 def test_sixteen_bit_gray_tiff_is_read(tmp_path: Path, deep: np.ndarray) -> None:

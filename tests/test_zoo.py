@@ -109,6 +109,8 @@ def test_a_preset_is_no_model() -> None:
 def test_a_device_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="device 'cuda:99' cannot be used here"):
         zoo.load("bicubic", device="cuda:99")
+    with pytest.raises(UsageError, match="device 'meta' cannot be used here"):
+        zoo.load("bicubic", device="meta")
     with pytest.raises(UsageError, match="device 'gpu' cannot be used here"):
         zoo.usable_device("gpu")
     assert zoo.usable_device("auto").type in ("cpu", "cuda")
