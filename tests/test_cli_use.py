@@ -305,3 +305,8 @@ def test_shipped_models_can_be_shown_by_name() -> None:
     done = run("show", "reference")
     assert done.exit_code == 0, done.output
     assert "CC BY-NC" in done.stdout and "srzoo:conditional" in done.stdout
+
+
+def test_scores_are_told_where_their_table_cannot_be_written(tmp_path: Path) -> None:
+    done = run("eval", "bicubic", "--csv", tmp_path / "nowhere" / "scores.csv")
+    assert done.exit_code == 1 and "cannot write" in done.stderr and "astronaut" in done.stdout

@@ -123,12 +123,12 @@ def evaluate(
         result = api.evaluate(used, data, metrics=names, samples=samples, device=device, progress=tell, **rules)
     for note in result.notes:
         warn(note)
-    if table is not None:
-        _write_csv(table, result.images)
     if as_json:
         print_json({**about, **result.to_dict()})
     else:
         _show_scores(about, result)
+    if table is not None:
+        _write_csv(table, result.images)
 
 
 def _show_scores(about: Mapping[str, Any], result: Evaluation) -> None:
