@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -68,6 +67,8 @@ def by_efficientnet(weights: Path | None = None) -> Distances:
     Args:
         weights: Their file; downloaded if None.
     """
+    import timm  # not for those who judge by SqueezeNet alone
+
     where = None if weights is None else {"file": str(weights)}
     network = timm.create_model("tf_efficientnet_lite0.in1k", True, pretrained_cfg_overlay=where, features_only=True)
     network.eval()
