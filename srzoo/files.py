@@ -8,7 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from srzoo.errors import WriteError
+from srzoo.errors import UsageError, WriteError
+
+
+def check_target(target: Path) -> None:
+    """Refuse, before any work is done, a file or folder that could not be written after it.
+
+    Raises:
+        UsageError: The folder that it goes into is missing, is none, or is not to be written to.
+        WriteError: It is a device or a pipe, which a file would take the place of.
+    """
+    _refuse_device(target)
+    folder = target.absolute().parent
+    if not folder.exists():
+        raise UsageError(f"cannot write {target}: folder {folder} does not exist; create it first")
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {target}: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {target}: folder {folder} is not yours to write to")
 
 
 @contextmanager
@@ -21,8 +38,7 @@ def draft(target: Path) -> Iterator[Path]:
     Raises:
         WriteError: ``target`` is a device or a pipe, which a file would take the place of.
     """
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        raise WriteError(f"{target} is a device or a pipe, and a file would take its place: name a file")
+    _refuse_device(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield temporary
@@ -32,6 +48,11 @@ def draft(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _refuse_device(target: Path) -> None:
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise WriteError(f"{target} is a device or a pipe, and a file would take its place: name a file")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -138,6 +138,8 @@ def _told_by_name(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ImageError(f"{path} has more pixels than can be read safely; cut it into smaller images") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
+    except MemoryError:
+        raise ImageError(f"{path}: there is not enough memory to read it; cut it into smaller images") from None
     except Exception as error:  # decoders raise many kinds on damaged files, such as struct.error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path} is damaged or truncated ({reason}); copy or download it again") from error
@@ -291,7 +293,7 @@ def _encode(path: Path, image: Image, file_format: str, quality: int) -> bytes:
         return encode_deep_png(_quantize(channels, 65535), image.icc_profile, image.exif)
     options: dict[str, Any] = {"quality": quality} if file_format in ("JPEG", "WEBP") else {}
     options |= {"subsampling": 0} if file_format == "JPEG" else {}
-    options |= {"icc_profile": image.icc_profile} if image.icc_profile and file_format != "BMP" else {}
+    options |= {"icc_profile": image.icc_profile} if image.icc_profile and _fits(image.icc_profile, file_format) else {}
     options |= {"exif": image.exif} if image.exif and file_format not in ("BMP", "TIFF") else {}
     values = _quantize(channels, 255)
     stream = BytesIO()
@@ -300,6 +302,11 @@ def _encode(path: Path, image: Image, file_format: str, quality: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot write {path} ({error}); try .png") from error
     return stream.getvalue()
+
+
+def _fits(icc_profile: bytes, file_format: str) -> bool:
+    """Whether files of a format take the profile: BMP takes none, and WebP, whose gray is RGB, none for gray."""
+    return file_format != "BMP" and not (file_format == "WEBP" and icc_profile[16:20] == b"GRAY")
 
 
 def _join(image: Image) -> Pixels:

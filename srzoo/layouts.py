@@ -167,6 +167,18 @@ def listing(names: Iterable[str], most: int = 10) -> str:
     return ", ".join(islice(rest, most)) + more
 
 
+def check_pattern(pattern: str) -> None:
+    """Refuse a path in which more than ``{scale}`` is to be filled in.
+
+    Raises:
+        DataError: There are other braces in it.
+    """
+    try:
+        pattern.format(scale=4)
+    except (IndexError, KeyError, ValueError):
+        raise DataError(f"{pattern}: nothing but {{scale}} is filled in; write X{{scale}}/HR") from None
+
+
 def scales_of(root: Path, pattern: str) -> list[int]:
     """The scales for which ``pattern``, a path with ``{scale}`` in it, leads to a folder."""
     return [scale for scale in range(2, 17) if (root / pattern.format(scale=scale)).is_dir()]

@@ -70,25 +70,25 @@ def _unfilter(filters: Pixels, lines: Pixels) -> Pixels:
     """Undo the filter of each row of (H, W, bytes per pixel).
 
     A pixel needs its left, upper and upper-left neighbours, so that all pixels of one anti-diagonal can be decoded
-    at once: they lie in one row of a sheared image.
+    at once, and no more than the two before it need be at hand. Diagonals are indexed by row, behind a row of zeros.
     """
     height, width, size = lines.shape
     if filters.max() > 4:
         raise ValueError(f"unknown PNG filter {filters.max()}")
-    sheared = np.zeros((height + width + 1, height + 1, size), np.int16)
+    image = np.zeros((height, width, size), np.uint8)
     kinds = [filters[:, None] == kind for kind in (1, 2, 3, 4)]
+    before, last = np.zeros((2, height + 1, size), np.int16)
     for diagonal in range(height + width - 1):
-        first, last = max(0, diagonal - width + 1), min(diagonal + 1, height)
-        rows = np.arange(first, last)
-        left = sheared[diagonal + 1, first + 1 : last + 1]
-        up = sheared[diagonal + 1, first:last]
-        corner = sheared[diagonal, first:last]
+        first, end = max(0, diagonal - width + 1), min(diagonal + 1, height)
+        rows = np.arange(first, end)
+        left, up, corner = last[first + 1 : end + 1], last[first:end], before[first:end]
         guesses = [left, up, left + up >> 1, _paeth(left, up, corner)]
-        guess = np.select([kind[first:last] for kind in kinds], guesses, np.int16(0))
-        sheared[diagonal + 2, first + 1 : last + 1] = lines[rows, diagonal - rows] + guess & 255
-    rows, columns = np.indices((height, width))
-    upright: Pixels = sheared[rows + columns + 2, rows + 1]
-    return upright.astype(np.uint8)
+        guess = np.select([kind[first:end] for kind in kinds], guesses, np.int16(0))
+        decoded = lines[rows, diagonal - rows] + guess & 255
+        image[rows, diagonal - rows] = decoded
+        before, last = last, before
+        last[first + 1 : end + 1] = decoded
+    return image
 
 
 def _paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.config import STAGES, ModelConfig
+from srzoo.errors import UsageError
 from srzoo.model import SRModel
 from srzoo.scale import Scale, plain, scaled
 
@@ -68,6 +69,9 @@ def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320)) -> Summar
     Args:
         config: The network.
         size: Height and width of the LR image that MACs are stated for.
+
+    Raises:
+        UsageError: The image is too small for the discriminator.
     """
     model = build_model(config, device="meta")
     counts = _macs(model, torch.empty(1, 3, *size, device="meta"))
@@ -90,7 +94,13 @@ def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320)) -> Summar
         for kind in STAGES
     ]
     discriminator = build_discriminator(config, device="meta")
-    judged = torch.empty(1, 3, *(scaled(side, model.scale) for side in size), device="meta")
+    height, width = (scaled(side, model.scale) for side in size)
+    if min(height, width) < discriminator.min_size:
+        raise UsageError(
+            f"discriminator {config.discriminator.name} needs {discriminator.min_size} HR pixels per side, "
+            f"an LR image of {size[0]}x{size[1]} gives {height}x{width}: state a larger size"
+        )
+    judged = torch.empty(1, 3, height, width, device="meta")
     rows.append(
         PartRow(
             "discriminator",

@@ -24,7 +24,7 @@ from srzoo.benchmark.store import Result, Store
 from srzoo.checkpoint import load_model, save_model
 from srzoo.components.upscalers.nearest import NearestUpscaler
 from srzoo.data.pairs import ImagePair, make_pair, sample_pairs
-from srzoo.errors import DataError, UsageError
+from srzoo.errors import DataError, UsageError, WriteError
 
 
 @pytest.fixture(autouse=True)
@@ -143,8 +143,8 @@ def test_a_result_is_found_again_unless_something_changed(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"x-.*\.json is damaged: delete it"):
         store.find("quality", result.model, result.key)
     (tmp_path / "taken").write_text("")
-    with pytest.raises(DataError, match="cannot make the results folder"):
-        Store(tmp_path / "taken").add(result)
+    with pytest.raises(UsageError, match="cannot make the results folder"):
+        Store(tmp_path / "taken")
 
 
 def test_the_digest_follows_what_use_needs(tiny: str, tmp_path: Path) -> None:
@@ -176,6 +176,19 @@ def test_measuring_ranks_keeps_and_finds_again(tiny: str, pairs: list[ImagePair]
     other = run(["bicubic"], pairs[:1], scale=4, results=tmp_path)
     assert other.reused == {"bicubic": ("cost",)} and other.board.data != first.board.data
     assert not run(["bicubic"], pairs, scale=4, results=tmp_path, fresh=True).reused
+
+
+def test_what_cannot_be_kept_is_on_the_board_all_the_same(
+    pairs: list[ImagePair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise WriteError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("srzoo.benchmark.store.write_atomically", full)
+    outcome = run(["bicubic"], pairs, scale=4, results=tmp_path)
+    assert [row.model for row in outcome.board.rows] == ["bicubic"] and not outcome.failed
+    assert len(outcome.unkept) == 2 and "No space left" in outcome.unkept[0]
+    assert outcome.to_dict()["unkept"] == list(outcome.unkept)
 
 
 def test_one_that_fails_does_not_stop_the_others(pairs: list[ImagePair], monkeypatch: pytest.MonkeyPatch) -> None:

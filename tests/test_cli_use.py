@@ -191,8 +191,8 @@ def test_what_cannot_be_written_is_refused_beforehand(folder: Path, tmp_path: Pa
         ((folder, folder), "cannot take the images of"),
         ((folder, folder / "a.png"), "cannot take the images of"),
         ((folder / "a.png", tmp_path / "out.xyz"), "name a file that ends in .png"),
-        ((folder / "a.png", ""), "the path is empty"),
-        (("", tmp_path / "out.png"), "the path is empty"),
+        ((folder / "a.png", ""), "it is empty"),
+        (("", tmp_path / "out.png"), "it is empty"),
         ((folder, tmp_path / "out.png"), "name a folder to make"),
         ((folder / "a.png", tmp_path / "none" / "out.png"), "does not exist; create it first"),
         ((folder, tmp_path / "out", "--compare", tmp_path / "c.png"), "--compare"),
@@ -307,6 +307,44 @@ def test_shipped_models_can_be_shown_by_name() -> None:
     assert "CC BY-NC" in done.stdout and "srzoo:conditional" in done.stdout
 
 
-def test_scores_are_told_where_their_table_cannot_be_written(tmp_path: Path) -> None:
-    done = run("eval", "bicubic", "--csv", tmp_path / "nowhere" / "scores.csv")
-    assert done.exit_code == 1 and "cannot write" in done.stderr and "astronaut" in done.stdout
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [
+        ("eval", "--csv", "scores.csv"),
+        ("bench", "--plot", "plot.png"),
+        ("bench", "--results", "results"),
+        ("build", "-o", "model.safetensors"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, command: str, option: str, name: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    models = [] if command == "build" else ["bicubic"]
+    done = run(command, *models, option, tmp_path / "file" / name)
+    assert done.exit_code == 2 and "cannot" in done.stderr and not done.stdout
+    done = run(command, *models, option, "")
+    assert done.exit_code == 2 and "it is empty" in done.stderr and not done.stdout
+
+
+def test_a_folder_is_made_when_the_model_is_there(folder: Path, tmp_path: Path) -> None:
+    assert run("upscale", folder, tmp_path / "out", "--model", "nope").exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_list_of_metrics_has_json() -> None:
+    done = run("eval", "--list-metrics", "--json")
+    assert done.exit_code == 0
+    assert {"metric": "lr_psnr", "unit": "dB", "better": "higher", "of": "image"}.items() <= next(
+        row for row in json.loads(done.stdout) if row["metric"] == "lr_psnr"
+    ).items()
+
+
+def test_what_is_stated_for_a_size_that_is_too_small_is_refused() -> None:
+    done = run("build", "--size", "1", "1")
+    assert done.exit_code == 2 and "needs 8 HR pixels per side" in done.stderr
+
+
+def test_only_parts_have_families() -> None:
+    done = run("list", "models", "--family", "timm")
+    assert done.exit_code == 2 and "models have no families" in done.stderr

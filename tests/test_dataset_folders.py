@@ -135,6 +135,8 @@ def test_another_lr_folder_may_be_named_and_a_missing_scale_is(tmp_path: Path, t
     np.testing.assert_array_equal(StoredPairs(data, 4)[0].lr, imresize(three_photos[0], size=(12, 15)))
     with pytest.raises(DataError, match=r"LR_typo holds no LR for x4; put it there, or leave out lr"):
         open_dataset("set14,lr=X{scale}/LR_typo", tmp_path).records(4)
+    with pytest.raises(DataError, match=r"nothing but \{scale\} is filled in"):
+        open_dataset("set14,lr=X{Scale}/new", tmp_path)
     with pytest.raises(DataError, match=r"LR_typo does not exist; put LR for x4 there, or leave out lr"):
         open_dataset(f"paired,root={tmp_path}/Set14/X4,lr=LR_typo").records(4)
     with pytest.raises(DataError, match="nothing for x2, but x4; put X2/HR there"):

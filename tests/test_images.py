@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def test_alpha_survives(tmp_path: Path, photo: np.ndarray, suffix: str, gray: bo
 def test_the_colour_profile_survives(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
     write_image(tmp_path / f"image{suffix}", Image(photo, icc_profile=SRGB))
     assert read_image(tmp_path / f"image{suffix}").icc_profile == SRGB
+
+
+def test_a_gray_profile_is_not_given_to_a_format_whose_gray_is_colour(tmp_path: Path, photo: np.ndarray) -> None:
+    gray = bytes(16) + b"GRAY" + bytes(108)
+    for suffix, kept in ((".webp", None), (".png", gray)):
+        write_image(tmp_path / f"gray{suffix}", Image(photo[..., 0], icc_profile=gray))
+        assert read_image(tmp_path / f"gray{suffix}").icc_profile == kept
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -125,6 +133,16 @@ def test_all_filters_of_sixteen_bit_png_are_undone(tmp_path: Path, deep: np.ndar
     with pillow.open(tmp_path / "filters.png") as opened:
         np.testing.assert_array_equal(np.asarray(opened), pixels >> 8)
     np.testing.assert_array_equal(np.rint(read_image(tmp_path / "filters.png").pixels * 65535), pixels)
+
+
+def test_a_tall_sixteen_bit_png_needs_no_more_memory_than_its_pixels(tmp_path: Path) -> None:
+    write_image(tmp_path / "tall.png", Image(np.full((40000, 2), 0.25, np.float32), depth=16))
+    tracemalloc.start()
+    image = read_image(tmp_path / "tall.png")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert image.pixels.shape == (40000, 2) and np.ptp(image.pixels) == 0
+    assert most < 32e6  # its pixels as they are computed with, and two diagonals; the whole sheared is 6 GB
 
 
 def test_a_sixteen_bit_png_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path, deep: np.ndarray) -> None:

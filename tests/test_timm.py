@@ -6,6 +6,7 @@ timm is imported in the tests and not above, because that takes seconds in every
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from fractions import Fraction
 from importlib import import_module
@@ -240,7 +241,9 @@ def test_pretrained_weights_are_read_from_a_folder(
     torch.testing.assert_close(found["conv1.0.weight"], repeated)
 
 
-def test_weights_that_cannot_be_had_end_in_one_line(tmp_path: Path, monkeypatch: Any, timm: ModuleType) -> None:
+def test_weights_that_cannot_be_had_end_in_one_line(
+    tmp_path: Path, monkeypatch: Any, caplog: pytest.LogCaptureFixture, timm: ModuleType
+) -> None:
     monkeypatch.setenv("SRZOO_WEIGHTS", str(tmp_path))
     (tmp_path / "timm_resnet10t.safetensors").write_bytes(b"cut short")
     with pytest.raises(FetchError) as caught:
@@ -249,11 +252,14 @@ def test_weights_that_cannot_be_had_end_in_one_line(tmp_path: Path, monkeypatch:
     assert "\n" not in message and "timm/resnet10t" in message and "timm_resnet10t.safetensors" in message
 
     def unreachable(*arguments: Any, **options: Any) -> None:
+        logging.getLogger("huggingface_hub.utils").warning("Retrying in 1s [Retry 1/5].")
         raise OSError("We couldn't connect\nto the hub")
 
     monkeypatch.setattr(timm.models._builder, "load_pretrained", unreachable)
+    caplog.clear()
     with pytest.raises(FetchError, match=r"timm/resnet18.*couldn't connect to the hub"):
         make("encoder", "timm/resnet18", Spec(3), pretrained=True)
+    assert not caplog.records
     monkeypatch.setenv("SRZOO_OFFLINE", "1")
     with pytest.raises(FetchError, match=r"timm/resnet18.*SRZOO_OFFLINE.*timm_resnet18.safetensors"):
         make("encoder", "timm/resnet18", Spec(3), pretrained=True)

@@ -113,8 +113,8 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
         (("--plot", tmp_path), "has no ledger.csv"),
         (("--plot", tmp_path, recipe), "trains nothing"),
         ((), "name a recipe"),
-        ((recipe, "--from", ""), "the path is empty"),
-        ((recipe, "--output", ""), "the path is empty"),
+        ((recipe, "--from", ""), "it is empty"),
+        ((recipe, "--output", ""), "it is empty"),
     ):
         refused = srzoo("train", *arguments)
         assert refused.returncode in (1, 2) and says in refused.stderr

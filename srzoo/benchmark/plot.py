@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from srzoo.benchmark.report import Row
 from srzoo.benchmark.run import Benchmark
 from srzoo.errors import UsageError
-from srzoo.files import write_atomically
+from srzoo.files import check_target, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,17 +29,18 @@ def check_plot_file(file: Path) -> None:
     """Refuse a file that `plot` could not write.
 
     Raises:
-        UsageError: Its suffix is unknown.
+        UsageError: Its suffix is unknown, or its folder is not there or not to be written to.
     """
     if file.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot plot to {file}: name a file that ends in {', '.join(FORMATS)}")
+    check_target(file)
 
 
 def plot(benchmark: Benchmark, file: Path) -> None:
     """Write PSNR against multiply-accumulates, one labelled mark for each model whose cost is known.
 
     Raises:
-        UsageError: The file's suffix is unknown, or there is nothing to show.
+        UsageError: `check_plot_file` refuses it, or there is nothing to show.
         WriteError: The file cannot be written.
     """
     check_plot_file(file)

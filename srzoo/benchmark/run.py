@@ -15,7 +15,7 @@ from srzoo.benchmark.report import Board, leaderboards
 from srzoo.benchmark.store import Kind, Result, Store
 from srzoo.checkpoint import read_header
 from srzoo.data.pairs import ImagePair, data_fingerprint
-from srzoo.errors import DataError, SrzooError
+from srzoo.errors import DataError, SrzooError, WriteError
 from srzoo.model import Model
 from srzoo.options import one_line
 from srzoo.protocol import CLASSIC
@@ -50,6 +50,9 @@ class Benchmark:
     reused: Mapping[str, tuple[Kind, ...]]
     """For each model which of its results were measured before."""
 
+    unkept: tuple[str, ...] = ()
+    """Why results could not be kept, one line each; they are on the board all the same."""
+
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON values."""
         return {
@@ -62,6 +65,7 @@ class Benchmark:
             "contributions": [asdict(each) for each in self.board.contributions],
             "failed": [{"model": name, "error": error} for name, error in self.failed.items()],
             "reused": {name: list(kinds) for name, kinds in self.reused.items()},
+            "unkept": list(self.unkept),
         }
 
 
@@ -87,14 +91,14 @@ def run(
         names: What `srzoo.zoo.load` takes; None for `default_models`.
         pairs: What quality is measured on.
         scale: Enlargement factor.
-        results: Folder where results are kept and found again; None keeps nothing.
+        results: Folder where results are kept and found again, made if need be; None keeps nothing.
         fresh: Measure again what the folder already holds.
         device: Where to compute.
         progress: Told of every image and every cost.
 
     Raises:
         DataError: There are no image pairs.
-        UsageError: There is no such device.
+        UsageError: There is no such device, or the folder cannot be made or written to.
     """
     if not pairs:
         raise DataError("there are no images to measure on")
@@ -105,7 +109,7 @@ def run(
         series.measure(name)
     boards = leaderboards(series.results)
     board = boards[0] if boards else Board(PROTOCOL, series.data, SETTINGS, ())
-    return Benchmark(board, series.environment, series.size, series.failed, series.reused)
+    return Benchmark(board, series.environment, series.size, series.failed, series.reused, tuple(series.unkept))
 
 
 @dataclass
@@ -121,6 +125,7 @@ class _Series:
     results: list[Result] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     reused: dict[str, tuple[Kind, ...]] = field(default_factory=dict)
+    unkept: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.size = cost.standard_size(self.scale)
@@ -147,7 +152,10 @@ class _Series:
         result = self.store.find(kind, name, key)
         if result is None:
             result = Result(kind, name, key, measured())
-            self.store.add(result)
+            try:
+                self.store.add(result)
+            except WriteError as error:
+                self.unkept.append(str(error))
         else:
             self.reused[name] = (*self.reused.get(name, ()), kind)
         self.results.append(result)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from srzoo.errors import DataError
-from srzoo.files import write_atomically
+from srzoo.errors import DataError, UsageError
+from srzoo.files import check_target, write_atomically
 
 Kind = Literal["quality", "cost"]
 
@@ -42,13 +42,23 @@ class Store:
     """A folder of results, or, without a folder, nothing.
 
     Args:
-        folder: Where results are kept; made when the first one is.
+        folder: Where results are kept; made if need be.
         fresh: Look nothing up, so that everything is measured again.
+
+    Raises:
+        UsageError: The folder cannot be made or written to.
     """
 
     def __init__(self, folder: Path | None, *, fresh: bool = False) -> None:
         self._folder = folder
         self._fresh = fresh
+        if folder is not None:
+            for kind in get_args(Kind):
+                try:
+                    (folder / kind).mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise UsageError(f"cannot make the results folder {folder}: {error.strerror}") from None
+                check_target(folder / kind / "result.json")
 
     def find(self, kind: Kind, model: str, key: Mapping[str, Any]) -> Result | None:
         """The result of that model and key, if it was measured before.
@@ -69,16 +79,11 @@ class Store:
         """Keep a result.
 
         Raises:
-            DataError: The folder cannot be made.
             WriteError: The file cannot be written.
         """
         file = self._file(result.kind, result.model, result.key)
         if file is None:
             return
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"cannot make the results folder {file.parent}: {error.strerror}") from None
         content = json.dumps(asdict(result), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         write_atomically(file, content.encode() + b"\n")
 

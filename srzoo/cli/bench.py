@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import data_option, device_option
+from srzoo.cli.options import NamedPath, data_option, device_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
-from srzoo.errors import SrzooError
+from srzoo.errors import SrzooError, WriteError
 
 if TYPE_CHECKING:
     from srzoo.benchmark.report import Board, Row
@@ -24,10 +24,10 @@ MOST_CHANGES = 4
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @data_option
 @click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True, help="Enlargement factor.")
-@click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@click.option("--results", type=NamedPath(file_okay=False, path_type=Path), metavar="DIR",
               help="Keep each result as a file here, and use again what is here already.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Measure again what --results already holds.")
-@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--plot", "picture", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Draw quality against cost: .png, .svg or .pdf.")  # fmt: skip
 @device_option
 @json_option
@@ -85,6 +85,8 @@ def bench(
     if outcome.failed:
         told = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
         raise SrzooError(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.board.rows)} failed: {told}")
+    if outcome.unkept:
+        raise WriteError(f"{len(outcome.unkept)} results were not kept, such as: {outcome.unkept[0]}")
 
 
 def _print(outcome: Benchmark) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import scale_option, seed_option
+from srzoo.cli.options import NamedPath, scale_option, seed_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.errors import UsageError
+from srzoo.files import check_target
 from srzoo.options import parse_assignment
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def overrides(
 @seed_option("Seed of the initial weights.")
 @click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,
               metavar="H W", help="LR size for which MACs are stated.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("-o", "--output", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the (untrained) model as one .safetensors file.")  # fmt: skip
 @json_option
 def build(
@@ -98,6 +99,8 @@ def build(
 
     if output is not None and output.suffix != ".safetensors":
         raise UsageError(f"{output}: models are written as .safetensors; name the file {output.stem}.safetensors")
+    if output is not None:
+        check_target(output)
     config = read_preset(preset, overrides(scale, skips, base, parts, assignments))
     summary = summarize(config, size)
     if output is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srzoo.cli.options import Named, NamedPath
 from srzoo.cli.output import json_option, print_fields, print_json, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import DataError
@@ -35,10 +36,10 @@ def data() -> None:
 
 
 @data.command(short_help="Say which copy of a data set this is, and what is odd about it.")
-@click.argument("dataset", metavar="DATA")
+@click.argument("dataset", type=Named(), metavar="DATA")
 @click.option("--scale", type=click.IntRange(2, 16), default=4, show_default=True,
               help="Enlargement factor that LR is looked for.")  # fmt: skip
-@click.option("--against", multiple=True, metavar="DATA",
+@click.option("--against", type=Named(), multiple=True, metavar="DATA",
               help="Another data set, such as one to test on: tell which photos both hold. Repeatable.")  # fmt: skip
 @json_option
 @click.pass_context
@@ -111,8 +112,8 @@ def _fields(report: Report) -> dict[str, Any]:
 
 
 @data.command(short_help="Write HR and LR of every photo, whole or in crops, as files or a pack.")
-@click.argument("dataset", metavar="DATA")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT",
+@click.argument("dataset", type=Named(), metavar="DATA")
+@click.option("-o", "--output", type=NamedPath(path_type=Path), required=True, metavar="OUT",
               help="Folder to make, or with --pack the file, which ends in .safetensors.")  # fmt: skip
 @click.option("--scale", type=click.IntRange(2, 16), default=4, show_default=True, help="Enlargement factor.")
 @click.option("--edge", type=click.Choice(["clamp", "symmetric"]),

@@ -10,34 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import Amount, data_option, device_option, scale_option, seed_option
+from srzoo.cli.options import Amount, Named, NamedPath, data_option, device_option, scale_option, seed_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import UsageError
+from srzoo.files import check_target, write_atomically
 
 if TYPE_CHECKING:
     from srzoo.scale import Scale
     from srzoo.scoring import Evaluation, Explanation
 
 
-def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """Print all metrics and end."""
-    if not wanted or context.resilient_parsing:
-        return
-    from srzoo.metrics.catalogue import METRICS
-    from srzoo.scoring.plan import OWN_METRICS
-
-    own = [(name, each.unit, "higher", "image", each.summary) for name, each in OWN_METRICS.items()]
-    others = [
-        (name, each.unit, "higher" if each.higher_is_better else "lower", each.level, each.summary)
-        for name, each in METRICS.items()
-    ]
-    print_table(("metric", "unit", "better", "of", "what"), [*own, *others])
-    context.exit()
-
-
 @click.command("eval")
-@click.argument("model")
+@click.argument("model", type=Named(), required=False, metavar="MODEL")
 @data_option
 @scale_option("Enlargement factor, such as 4, or 2.5 with a model for any scale.  [default: the model's own]")
 @click.option("--protocol", default="classic", show_default=True, metavar="NAME[,RULE=VALUE...]",
@@ -51,14 +36,13 @@ def _list_metrics(context: click.Context, option: click.Parameter, wanted: bool)
 @seed_option("Seed of that noise.")
 @click.option("--explain-protocol", is_flag=True,
               help="Score the same images under every protocol and every usual slip, side by side.")  # fmt: skip
-@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--csv", "table", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the scores of each image as CSV, too.")  # fmt: skip
 @device_option
-@click.option("--list-metrics", is_flag=True, is_eager=True, expose_value=False, callback=_list_metrics,
-              help="Print the metrics there are, and end.")  # fmt: skip
+@click.option("--list-metrics", is_flag=True, help="Print the metrics there are, and end.")
 @json_option
 def evaluate(
-    model: str,
+    model: str | None,
     data: str | None,
     scale: Scale | None,
     protocol: str,
@@ -69,6 +53,7 @@ def evaluate(
     explain_protocol: bool,
     table: Path | None,
     device: str,
+    list_metrics: bool,
     as_json: bool,
 ) -> None:
     """Measure a model, or finished images, on a data set under a fixed protocol.
@@ -96,11 +81,18 @@ def evaluate(
       srzoo eval reference --metrics psnr_y,best_of_n,calibration --samples 10 --temperature 0.8
       srzoo eval results/SwinIR --metrics niqe
     """
+    if list_metrics:
+        _list_metrics(as_json)
+        return
+    if model is None:
+        raise click.MissingParameter(param_hint="'MODEL'", param_type="argument")
     from srzoo import api, zoo
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     if explain_protocol and (names is not None or samples > 1 or table is not None):
         raise UsageError("--explain-protocol prints one table: leave out --metrics, --samples and --csv")
+    if table is not None:
+        check_target(table)
     used: Any = model
     about: dict[str, Any] = {"model": model, "trained": None, "settings": {}}
     if api.finished_folder(model) is None:
@@ -131,6 +123,22 @@ def evaluate(
         _write_csv(table, result.images)
 
 
+def _list_metrics(as_json: bool) -> None:
+    from srzoo.metrics.catalogue import METRICS
+    from srzoo.scoring.plan import OWN_METRICS
+
+    rows = [(name, each.unit, "higher", "image", each.summary) for name, each in OWN_METRICS.items()]
+    rows += [
+        (name, each.unit, "higher" if each.higher_is_better else "lower", each.level, each.summary)
+        for name, each in METRICS.items()
+    ]
+    columns = ("metric", "unit", "better", "of", "what")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, rows)
+
+
 def _show_scores(about: Mapping[str, Any], result: Evaluation) -> None:
     columns = [name for name in result.images[0] if name != "name"]
     rows = [_row(image["name"], columns, image) for image in result.images]
@@ -156,8 +164,6 @@ def _rounded(name: str, value: float) -> float:
 
 
 def _write_csv(file: Path, images: tuple[dict[str, Any], ...]) -> None:
-    from srzoo.files import write_atomically
-
     stream = StringIO()
     writer = csv.DictWriter(stream, list(images[0]), lineterminator="\n")
     writer.writeheader()

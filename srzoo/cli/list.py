@@ -93,6 +93,8 @@ def _typed_name(ref: PartRef) -> str:
 
 def _variants(kind: str | None, family: str) -> list[dict[str, Any]]:
     """Rows of a family's catalogue."""
+    if kind is not None and match_folder(kind):
+        raise UsageError(f"{match_folder(kind)}s have no families: leave out --family, or name a kind of part")
     refs = _families(KINDS if kind is None else [_known_kind(kind)], family)
     rows = [
         {"kind": ref.kind.name, "name": f"{_typed_name(ref)}/{entry['variant']}"}

@@ -11,6 +11,7 @@ from string import Template
 
 import click
 
+from srzoo.cli.options import NamedPath
 from srzoo.errors import UsageError, WriteError
 from srzoo.files import draft
 from srzoo.registry import CONTRACT, KINDS, OWN, REGISTRY, Kind, find_kind
@@ -24,7 +25,7 @@ _SUFFIX = ".template"
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", "kind_name", required=True, metavar="KIND", help=f"One of {', '.join(KINDS)}.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("-o", "--output", type=NamedPath(path_type=Path), metavar="DIR",
               help="Folder to write; it must not exist. NAME here unless given.")  # fmt: skip
 def new_plugin(name: str, kind_name: str, output: Path | None) -> None:
     """Write a plugin to start from: a whole distribution with one part that works.

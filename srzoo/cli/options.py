@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.types import StringParamType
 
 from srzoo.scale import Scale, exact_scale
 
@@ -24,14 +25,26 @@ class Amount(click.FloatRange):
         return number
 
 
-class NamedPath(click.Path):
-    """A path that is not empty, as one from an unset variable of the shell is; `click.Path` takes that for ``.``."""
+class Named(StringParamType):
+    """A text that is not empty, as one from an unset variable of the shell is."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read it, or refuse it."""
-        if value == "":
-            self.fail("the path is empty", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(_not_empty(self, value, param, ctx), param, ctx)
+
+
+class NamedPath(click.Path):
+    """A path that is not empty; `click.Path` takes that for ``.``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or refuse it."""
+        return super().convert(_not_empty(self, value, param, ctx), param, ctx)
+
+
+def _not_empty(kind: Any, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    if value == "":
+        kind.fail("it is empty", param, ctx)
+    return value
 
 
 def scale_option(text: str) -> Callable[[AnyFunction], AnyFunction]:
@@ -49,7 +62,7 @@ def _read(context: click.Context, parameter: click.Parameter, value: str | None)
 def data_option(function: AnyFunction) -> AnyFunction:
     """Give a command ``--data``: what a model is measured on."""
     text = "Folder of HR images, or of HR/ and LR/, or a data set.  [default: five photos]"
-    return click.option("--data", metavar="DATA", help=text)(function)
+    return click.option("--data", type=Named(), metavar="DATA", help=text)(function)
 
 
 def device_option(function: AnyFunction) -> AnyFunction:

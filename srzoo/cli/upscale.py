@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srzoo.cli.options import Amount, NamedPath, device_option, scale_option, seed_option
+from srzoo.cli.options import Amount, Named, NamedPath, device_option, scale_option, seed_option
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
 from srzoo.errors import ImageError, SrzooError, UsageError
@@ -26,7 +26,7 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @click.command()
 @click.argument("source", metavar="IN", type=NamedPath(path_type=Path))
 @click.argument("target", metavar="OUT", type=NamedPath(path_type=Path))
-@click.option("--model", metavar="MODEL",
+@click.option("--model", type=Named(), metavar="MODEL",
               help="A model of `srzoo list models`, a model file or an upscaler such as bicubic; with a + behind it, "
                    "the mean over the image turned and mirrored in eight ways (self-ensemble).  "
                    "[default: reference, or reference-x2 or -x3 for that scale]",
@@ -38,7 +38,7 @@ NO_ALPHA = (".jpg", ".jpeg", ".bmp")
 @click.option("--tile", type=click.IntRange(0), default=512, show_default=True, metavar="N",
               help="Largest side, in input pixels, that is enlarged at once; 0 for no tiles.")  # fmt: skip
 @device_option
-@click.option("--compare", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--compare", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write nearest, bicubic and the result side by side, for looking at; for one image.")  # fmt: skip
 def upscale(
     source: Path,
@@ -81,6 +81,8 @@ def upscale(
     loaded = zoo.load(model, scale, device)
     if temperature and not loaded.draws_samples:
         warn(f"{model} draws no samples: --temperature changes nothing")
+    if source.is_dir():
+        _make(target)
     work = _Work(loaded, temperature, seed, tile)
     if not loaded.trained:
         warn(f"{model} is untrained: what it draws means nothing; train it first, or use --model bicubic")
@@ -120,10 +122,6 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
         if left := [file.name for file in unlisted_images(source)]:
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             warn(f"left out, since only {', '.join(SUFFIXES)} are written: {', '.join(left[:3])}{more}")
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the folder {target}: {error.strerror}") from None
         return [(file, target / file.name) for file in files]
     out = target / source.name if target.is_dir() else target
     if out.exists() and source.exists() and out.samefile(source):
@@ -132,13 +130,20 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     return [(source, out)]
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
 def _check_writable(file: Path) -> None:
+    from srzoo.files import check_target
     from srzoo.images import SUFFIXES
 
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"cannot write {file}: name a file that ends in {', '.join(SUFFIXES)}")
-    if not file.parent.is_dir():
-        raise UsageError(f"cannot write {file}: folder {file.parent} does not exist; create it first")
+    check_target(file)
 
 
 def _part(tell: Tell, index: int, count: int, file: Path) -> Tell:

@@ -13,7 +13,7 @@ from typing import Any
 from srzoo.data.pairs import ImagePair, fingerprint, mod_crop, opaque_bytes
 from srzoo.dataset import Dataset, Record
 from srzoo.errors import DataError, ImageError, UsageError
-from srzoo.files import draft
+from srzoo.files import check_target, draft
 from srzoo.images import write_image
 from srzoo.packfile import MOST_HEADER, PackWriter
 from srzoo.resize import Edge, imresize
@@ -188,8 +188,7 @@ def _check_target(out: Path, packed: bool) -> None:
     if packed != (out.suffix == ".safetensors"):
         wanted = "a pack is a file: name it PACK.safetensors" if packed else "say --pack to write one file"
         raise UsageError(f"{out}: {wanted}")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"cannot write {out}: folder {out.absolute().parent} does not exist; create it first")
+    check_target(out)
 
 
 @contextmanager

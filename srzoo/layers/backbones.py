@@ -8,6 +8,7 @@ Source: Wightman, "PyTorch Image Models", 2019, https://github.com/huggingface/p
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -249,6 +250,9 @@ def _pretrained(variant: str, arguments: Mapping[str, Any], owner: str) -> Any:
     by_hand = f"put {file.name} into a folder and name that in SRZOO_WEIGHTS"
     if overlay is None and os.environ.get("SRZOO_OFFLINE", "") not in ("", "0"):
         raise FetchError(f"the weights of {owner}/{variant} are not at hand, and SRZOO_OFFLINE is set: {by_hand}")
+    hub = logging.getLogger("huggingface_hub")
+    heard = hub.level
+    hub.setLevel(logging.ERROR)  # it tells each of its many attempts
     try:
         return timm.create_model(variant, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     except Exception as error:  # the hub, the network and the file each have errors of their own
@@ -261,6 +265,8 @@ def _pretrained(variant: str, arguments: Mapping[str, Any], owner: str) -> Any:
         raise FetchError(
             f"the weights of {owner}/{variant} cannot be had ({one_line(error)[:120]}): check the network, or {by_hand}"
         ) from error
+    finally:
+        hub.setLevel(heard)
 
 
 def _save_shared_once(network: nn.Module) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from srzoo.dataset import About, UsualCopy
 from srzoo.errors import DataError
-from srzoo.layouts import FileDataset, Found, hr_files, is_image, pair_files, scales_of
+from srzoo.layouts import FileDataset, Found, check_pattern, hr_files, is_image, pair_files, scales_of
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class _TestSet(FileDataset):
             str, Field(description="Folder of LR below the root in place of the layout's own, such as X{scale}/LR_new.")
         ] = "",
     ) -> None:
+        check_pattern(lr)
         self._root = root
         held = [layout for layout in _LAYOUTS if any(layout.hr_files(root, each) for each in _scales(root, layout.hr))]
         if not held:

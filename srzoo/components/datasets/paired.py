@@ -9,7 +9,7 @@ from pydantic import Field
 
 from srzoo.dataset import About
 from srzoo.errors import DataError
-from srzoo.layouts import FileDataset, Found, hr_folder, pair_folders, scales_of
+from srzoo.layouts import FileDataset, Found, check_pattern, hr_folder, pair_folders, scales_of
 
 _LR = "LR"
 """Where LR is looked for unless another folder is named."""
@@ -42,10 +42,7 @@ class PairedDataset(FileDataset):
     ) -> None:
         self._root, self._hr, self._lr = root, hr, lr
         for pattern in (hr, lr):
-            try:
-                pattern.format(scale=4)
-            except (IndexError, KeyError, ValueError):
-                raise DataError(f"{pattern}: nothing but {{scale}} is filled in; write X{{scale}}/HR") from None
+            check_pattern(pattern)
         if not (scales_of(root, hr) if "{scale}" in hr else (root / hr).is_dir()):
             raise DataError(f"{root / hr} does not exist; put the HR images there, or say hr=FOLDER")
 
