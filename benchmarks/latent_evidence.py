@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from unseen import Distances, as_tensor, by_squeezenet
+from unseen import Distances, as_tensor, by_squeezenet, with_noise
 
 import srzoo
 from srzoo.checkpoint import read_weights
@@ -106,7 +106,7 @@ def gather(
         texture = _texture(hr)
         truth = _pixels(hr)
         shown = [_pixels(each) for each in drawn]
-        noisy = [_pixels(each) for each in _with_noise(model.enlarge(lr), deviation, samples, index)]
+        noisy = [_pixels(each) for each in with_noise(model.enlarge(lr), deviation, samples, index)]
         errors.append(predicted_and_true_error(shown, truth))
         rows.append(
             (
@@ -124,13 +124,6 @@ def gather(
     ratio = float(np.sqrt(np.square(predicted).mean() / np.square(true).mean()))
     means = (float(np.mean(column)) for column in zip(*rows, strict=True))
     return Evidence(name, *means, rank_correlation(predicted, true), ratio), (predicted, true)
-
-
-def _with_noise(mean: Tensor, deviation: Tensor, samples: int, seed: int) -> Tensor:
-    """(samples, 1, 3, H, W): the mean, and independent noise of that standard deviation at each pixel."""
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(samples, *mean.shape, generator=generator)
-    return (mean + noise * deviation).clamp(0, 1)
 
 
 def _on_features(

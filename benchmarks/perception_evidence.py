@@ -17,21 +17,24 @@ from typing import Any
 
 import click
 import numpy as np
-from unseen import SEEN, UNSEEN, Distances, by_efficientnet, by_squeezenet
+from unseen import (
+    SAMPLED,
+    SEEN,
+    SHIPPED,
+    UNSEEN,
+    Distances,
+    by_efficientnet,
+    by_squeezenet,
+    evidence_options,
+    judged_pairs,
+)
 
 import srzoo
-from srzoo.data.pairs import pairs_from_folder
 from srzoo.features import SqueezeFeatures
 from srzoo.files import write_atomically
 from srzoo.model import SRModel
 
-SETS = {"validation": "val/DIV2Kvalid_256crop", "Set14": "test/Set14/X4", "BSD100": "test/BSD100/X4"}
-MOST = {"BSD100": 30}
-"""Images of a set that are judged unless told otherwise, where not all are; the first ones."""
 METRICS = ("psnr_y", "ssim_y", "lr_psnr", "spectrum", "niqe")
-SHIPPED = ("reference-fidelity", "reference-perceptual", "reference", "large-fidelity", "large")
-SAMPLED = ("reference", "large")
-"""Those whose samples are judged as well, at temperature 1."""
 
 
 def judged(name: str, temperature: float, pairs: list[Any], judges: tuple[Distances, ...]) -> dict[str, float]:
@@ -55,16 +58,7 @@ def judged(name: str, temperature: float, pairs: list[Any], judges: tuple[Distan
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--sets", default=",".join(SETS), show_default=True)
-@click.option("--most", type=click.IntRange(1), help="Images of each set.  [default: all; of BSD100 30]")
-@click.option(
-    "--efficientnet",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its weights, as timm has them.",
-)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("models", nargs=-1)
+@evidence_options
 def main(
     data: Path, sets: str, most: int | None, efficientnet: Path | None, output: Path | None, models: tuple[str, ...]
 ) -> None:
@@ -72,7 +66,7 @@ def main(
     found = []
     judges = (by_squeezenet(tuple(SqueezeFeatures.TAPS)), by_efficientnet(efficientnet))
     for name in sets.split(","):
-        pairs = list(pairs_from_folder(data / SETS[name], 4))[: most or MOST.get(name)]
+        pairs = judged_pairs(data, name, most)
         for model in models or SHIPPED:
             for temperature in (0.0, 1.0) if model in SAMPLED else (0.0,):
                 row = {"set": name, "model": Path(model).stem, "temperature": temperature}

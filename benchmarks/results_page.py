@@ -3,6 +3,7 @@
 srzoo bench --json > benchmarks/results/leaderboard.json
 python benchmarks/latent_evidence.py reference large --json > benchmarks/results/latent.json
 python benchmarks/perception_evidence.py --data photos -o benchmarks/results/perception.json
+python benchmarks/distribution_evidence.py --data photos -o benchmarks/results/distribution.json
 python benchmarks/self_ensemble.py --data photos -o benchmarks/results/self-ensemble.json
 python benchmarks/ablations.py train --data photos
 python benchmarks/results_page.py
@@ -149,6 +150,25 @@ def perception() -> str:
     return table(columns, rows)
 
 
+def distribution() -> str:
+    """How far all that a model makes is from all HR, and that in shares of what the fidelity stage is."""
+    found = json.loads((RESULTS / "distribution.json").read_text())
+    kinds = {"mean": "", "sample": ", a sample", "noise": ", the mean with noise"}
+    fidelity = {row["set"]: row["mean"] for row in found if row["model"] == "fidelity"}
+    maps = [key for key in found[0] if key.startswith("stride")]
+    rows = (
+        (
+            row["set"],
+            f"`{row['model']}`" + kinds[row["kind"]],
+            *(f"{row[key]:.4f}" for key in (*maps, "mean")),
+            f"{row['mean'] / fidelity[row['set']]:.2f}",
+        )
+        for row in found
+    )
+    strides = (f"stride {key.removeprefix('stride')}" for key in maps)
+    return table(("set", "model", *strides, "mean", "of `fidelity`'s"), rows)
+
+
 def contributions(budget: ablations.Budget) -> str:
     """By how much `compact` is ahead of itself with one thing changed."""
     return table(("what", "seeds", *(column.title for column in budget.columns)), ablations.rows(budget))
@@ -199,6 +219,7 @@ def main() -> None:
             "contributions": contributions(ablations.OWN),
             "long": contributions(ablations.GPU),
             "perception": perception(),
+            "distribution": distribution(),
             "latent": carries,
             "samples": says,
         },

@@ -1,16 +1,19 @@
-"""What the evidence scripts share: images as tensors, and distances on maps of networks that no loss looked at."""
+"""What the evidence scripts share: images and models to judge, and distances on maps that no loss looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
+import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from srzoo.data.pairs import ImagePair, pairs_from_folder
 from srzoo.features import SqueezeFeatures
 
 SEEN = ("relu1", "fire2", "fire3")
@@ -18,6 +21,38 @@ SEEN = ("relu1", "fire2", "fire3")
 
 UNSEEN = tuple(name for name in SqueezeFeatures.TAPS if name not in SEEN)
 """The deeper ones, which no loss of theirs looks at."""
+
+
+SETS = {"validation": "val/DIV2Kvalid_256crop", "Set14": "test/Set14/X4", "BSD100": "test/BSD100/X4"}
+MOST = {"BSD100": 30}
+"""Images of a set that are judged unless told otherwise, where not all are; the first ones."""
+SHIPPED = ("reference-fidelity", "reference-perceptual", "reference", "large-fidelity", "large")
+SAMPLED = ("reference", "large")
+"""Those whose samples are judged as well, at temperature 1."""
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+def evidence_options(function: AnyFunction) -> AnyFunction:
+    """Give a script what is judged (``data``, ``sets``, ``most``, ``models``), ``efficientnet`` and ``output``."""
+    a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    options = (
+        click.option("--data", type=folder, required=True),
+        click.option("--sets", default=",".join(SETS), show_default=True),
+        click.option("--most", type=click.IntRange(1), help="Images of each set.  [default: all; of BSD100 30]"),
+        click.option("--efficientnet", type=a_file, help="Its weights, as timm has them."),
+        click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path)),
+        click.argument("models", nargs=-1),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def judged_pairs(data: Path, name: str, most: int | None) -> list[ImagePair]:
+    """The images of a set that are judged, ``most`` of them at most."""
+    return list(pairs_from_folder(data / SETS[name], 4))[: most or MOST.get(name)]
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
@@ -60,7 +95,13 @@ def by_squeezenet(taps: tuple[str, ...] = UNSEEN) -> Distances:
 
 
 def by_efficientnet(weights: Path | None = None) -> Distances:
-    """Distances on EfficientNet-Lite0, which had no part in any training here: a map behind each of its five strides.
+    """Distances on the maps of `efficientnet_maps`."""
+    taps, network = efficientnet_maps(weights)
+    return Distances(taps, lambda image: [F.normalize(each, dim=1, eps=1e-6) for each in network(image)])
+
+
+def efficientnet_maps(weights: Path | None = None) -> tuple[tuple[str, ...], Callable[[Tensor], list[Tensor]]]:
+    """EfficientNet-Lite0, which had no part in any training here: a map behind each of its five strides, by name.
 
     Source: Tan and Le, "EfficientNet", ICML 2019, in the variant Lite; weights of timm's `tf_efficientnet_lite0`.
 
@@ -72,5 +113,11 @@ def by_efficientnet(weights: Path | None = None) -> Distances:
     where = None if weights is None else {"file": str(weights)}
     network = timm.create_model("tf_efficientnet_lite0.in1k", True, pretrained_cfg_overlay=where, features_only=True)
     network.eval()
-    taps = tuple(f"stride{stride}" for stride in network.feature_info.reduction())
-    return Distances(taps, lambda image: [F.normalize(each, dim=1, eps=1e-6) for each in network(2 * image - 1)])
+    return tuple(f"stride{stride}" for stride in network.feature_info.reduction()), lambda image: network(2 * image - 1)
+
+
+def with_noise(mean: Tensor, deviation: Tensor, samples: int, seed: int) -> Tensor:
+    """(samples, 1, 3, H, W) of (1, 3, H, W): the mean and independent noise of that deviation at each pixel."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(samples, *mean.shape, generator=generator)
+    return (mean + noise * deviation).clamp(0, 1)

@@ -201,6 +201,7 @@ def test_a_seed_may_be_any_whole_number(recipe: Path, photos: Path, tmp_path: Pa
         (("{ l1 = 1.0 }", "{ l1 = inf }"), "stages.fidelity.prior.l1"),
         (("{ l1 = 1.0 }", "{ perceptual = 1.0 }"), "SRZOO_WEIGHTS"),
         (("hinge = 0.1, consistency", "perceptual = 0.1, consistency"), "SRZOO_WEIGHTS"),
+        (("{ l1 = 1.0 }", "{ l1 = 1.0, relativistik = 0.0 }"), "did you mean 'relativistic'"),
         (("prior = { l1 = 1.0 }", "prior = { l1 = 0.0 }"), "needs a loss on the image"),
         (("prior = { l1 = 1.0 }", "prior = { l1 = 1.0, kl = 1.0 }"), "name it in posterior"),
         (("levels = 2", "levels = 5"), "too small for discriminator"),

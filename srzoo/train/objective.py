@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from srzoo.assembly import choose
+from srzoo.assembly import Chosen, choose
 from srzoo.config import PartConfig
 from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss, SamplesLoss
 from srzoo.errors import BrokenPluginError, ConfigError
@@ -59,6 +59,8 @@ class Objective(nn.Module):
         """What generator and discriminator play by, where the stage has a discriminator."""
         self.branches: dict[str, Branch] = {}
         self._made = nn.ModuleDict()
+        for name, term in (*stage.prior.items(), *stage.posterior.items()):
+            _chosen(name, term.options)  # those without a weight, too, which may be misspelt
         for name, terms in stage.branches():
             self.branches[name] = self._branch(stage, name, terms, scale)
         players = [each for branch in self.branches.values() for each in branch.adversarial.items()]
@@ -108,7 +110,7 @@ class Objective(nn.Module):
 
     def _make(self, name: str, options: Mapping[str, Any], scale: int) -> Loss:
         """The loss of that name; branches that ask for the same share it."""
-        chosen = choose("loss", PartConfig(name=name, options=dict(options)))
+        chosen = _chosen(name, options)
         key = f"{chosen.part.ref.qualified} {sorted(chosen.options.items())}".replace(".", "_")
         if key not in self._made:
             cls = chosen.part.ref.load()
@@ -120,3 +122,7 @@ class Objective(nn.Module):
                 )
             self._made[key] = loss.requires_grad_(False)
         return self._made[key]  # type: ignore[return-value]
+
+
+def _chosen(name: str, options: Mapping[str, Any]) -> Chosen:
+    return choose("loss", PartConfig(name=name, options=dict(options)))
