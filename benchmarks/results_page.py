@@ -4,6 +4,7 @@ srzoo bench --json > benchmarks/results/leaderboard.json
 python benchmarks/latent_evidence.py reference large --json > benchmarks/results/latent.json
 python benchmarks/perception_evidence.py --data photos -o benchmarks/results/perception.json
 python benchmarks/distribution_evidence.py --data photos -o benchmarks/results/distribution.json
+python benchmarks/evidence_picture.py docs/images/evidence.png
 python benchmarks/self_ensemble.py --data photos -o benchmarks/results/self-ensemble.json
 python benchmarks/ablations.py train --data photos
 python benchmarks/results_page.py
