@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 import trees
+from parts import make
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from srzoo.contracts import Degradation
 from srzoo.data.cache import PixelCache
+from srzoo.data.chain import Chain
 from srzoo.data.crops import Crops
 from srzoo.data.photos import Photos
 from srzoo.data.prefetch import Prefetcher
@@ -82,6 +85,25 @@ def test_neither_threads_nor_memory_change_a_crop(base: Path, chain: str, permut
     assert not scarce.photos.in_memory
     with Prefetcher(lambda step: scarce.batch(0, step, range(3), 8), range(4), workers=3) as found:
         assert same(list(found), wanted)
+
+
+class Warmer(Degradation):
+    """A colour cast, the same for every image."""
+
+    random = False
+    margin = 0
+
+    def forward(self, image: Tensor, draw: np.random.Generator) -> Tensor:
+        return image * torch.tensor([1.0, 0.9, 0.7]).view(1, 3, 1, 1)
+
+
+def test_colours_are_exchanged_behind_a_cast_wherever_lr_is_made(base: Path) -> None:
+    chain = Chain(4, [Warmer(), make("degradation", "bicubic", 4)], ["warmer", "bicubic"])
+    found = []
+    for memory in (AMPLE, 50_000):
+        photos = Photos([open_dataset("photos", base)], "photos", chain, 4, 32, memory)
+        found.append(batches(Crops(photos, chain, 4, permute=True)))
+    assert same(*found)
 
 
 @pytest.mark.parametrize("permute", [False, True])

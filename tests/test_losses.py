@@ -236,7 +236,7 @@ def test_free_bits_are_free_in_each_channel() -> None:
     assert moved.tolist() == [each > free for each in torch.cat(channels).tolist()] and 0 < moved.sum() < len(moved)
 
 
-@pytest.mark.parametrize("balance", [0.0, 0.2, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("balance", [0.5, 0.8, 1.0])
 def test_balance_shares_the_gradient_and_keeps_the_value(balance: float) -> None:
     def taught(**options: float) -> tuple[Tensor, list[list[Tensor]]]:
         sides = gaussians(1), gaussians(2)
@@ -251,6 +251,20 @@ def test_balance_shares_the_gradient_and_keeps_the_value(balance: float) -> None
     for share, whole, part in ((balance, prior, its_prior), (1 - balance, posterior, its_posterior)):
         for a, b in zip(whole, part, strict=True):
             torch.testing.assert_close(2 * share * a, b)
+
+
+def test_balance_draws_the_prior_of_which_the_posterior_is_a_shift() -> None:
+    def pulls(balance: float) -> tuple[float, float]:
+        mean, shift = torch.zeros(1, 1, 1, 1, requires_grad=True), torch.ones(1, 1, 1, 1, requires_grad=True)
+        level = torch.zeros(1, 1, 1, 1)
+        prior, posterior = Gaussian(mean, level), Gaussian(mean + shift, level)
+        make("loss", "kl", 4, balance=balance)((prior,), (posterior,), 0).backward()
+        assert mean.grad is not None and shift.grad is not None
+        return mean.grad.item(), shift.grad.item()
+
+    assert pulls(0.5) == pytest.approx((0, 1)) and pulls(0.8) == pytest.approx((-1.2, 0.4))
+    with pytest.raises(OptionError, match="balance"):
+        make("loss", "kl", 4, balance=0.2)
 
 
 # Over processes

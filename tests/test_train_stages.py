@@ -156,6 +156,22 @@ def test_a_row_is_kept_of_every_nth_step_and_of_each_that_is_saved_or_judged(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("share", [0.25, 0.7])
+def test_steps_from_the_posterior_have_rows_as_often_as_the_others(
+    share: float, recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    changes = ("log_every=3", "save_every=100", "validate_every=100", "stages.fidelity.steps=33")
+    posterior = 'stages.fidelity.posterior={"l1": 1.0, "kl": 0.01}'
+    changes = (*changes, posterior, f"stages.fidelity.posterior_share={share}")
+    done = train(recipe, photos, tmp_path / "run", *(part for each in changes for part in ("--set", each)))
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in numbers(tmp_path / "run" / "ledger.csv") if row["stage"] == "fidelity"][:-1]
+    for kind, steps in (("prior", 32 - math.floor(32 * share)), ("posterior", math.floor(32 * share))):
+        assert sum(bool(row[f"{kind}.l1"]) for row in rows) == math.ceil(steps / 3)
+    units = numbers(tmp_path / "run" / "latent.csv")
+    assert len(units) >= math.ceil(math.floor(32 * share) / 3)
+
+
 def test_a_run_starts_from_another_scale_and_says_what_is_fresh(recipe: Path, photos: Path, tmp_path: Path) -> None:
     assert train(recipe, photos, tmp_path / "two").returncode == 0
     start = tmp_path / "two" / "fidelity.safetensors"

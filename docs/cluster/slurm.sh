@@ -1,6 +1,7 @@
 #!/bin/sh
 #SBATCH --job-name=srzoo
 #SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
 #SBATCH --signal=B:USR1@120
 #SBATCH --requeue
 #SBATCH --open-mode=append

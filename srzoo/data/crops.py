@@ -143,8 +143,11 @@ class Crops:
         bottom = min(height, (top + crop + chain.margin) * scale)
         right = min(width, (left + crop + chain.margin) * scale)
         hr = self.photos.hr_window(index, y * scale, x * scale, bottom - y * scale, right - x * scale)
-        hr = _permuted(hr, cut.channels)  # before it is degraded: JPEG tells colours from brightness
+        if chain.random:  # before it is degraded: JPEG tells colours from brightness
+            hr = _permuted(hr, cut.channels)
         lr = chain.apply(hr, generator)
+        if not chain.random:  # as where LR lies in memory
+            hr, lr = _permuted(hr, cut.channels), _permuted(lr, cut.channels)
         top, left = top - y, left - x
         large = hr[top * scale : (top + crop) * scale, left * scale : (left + crop) * scale]
         return lr[top : top + crop, left : left + crop], large

@@ -93,7 +93,7 @@ def check_sizes(
         if (recipe.batch(stage) // stage.accumulate) % processes:
             raise TrainingError(
                 f"stage {stage.name}: {processes} processes cannot share a batch of "
-                f"{recipe.batch(stage)} in {stage.accumulate} parts evenly; change batch"
+                f"{recipe.batch(stage)} in {stage.accumulate} parts evenly; set stages.{stage.name}.batch"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 _MEMORY = 0.99
 _SETTLED = 100
-"""Rows after which a moving average is trusted."""
+"""Steps after which a moving average is trusted."""
 
 _WINS = 0.98
 _SLEEPS = 0.55
@@ -52,7 +52,7 @@ class Guard:
         self.means, self.rows, self.state = {}, {}, "plays"
 
     def look(self, step: int, values: Mapping[str, float], watched: frozenset[str]) -> str:
-        """Take a row in.
+        """Take the values of a step in.
 
         Args:
             step: Its number.

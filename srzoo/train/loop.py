@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from srzoo.assembly import build_discriminator, build_model
 from srzoo.data.photos import Tell
@@ -42,7 +44,7 @@ from srzoo.train.state import (
     restore_optimizer,
     save_state,
 )
-from srzoo.train.step import Trainer, select_parts
+from srzoo.train.step import Trainer, before_of_its_kind, select_parts
 
 UNUSED = "unused-photos.txt"
 """Name, in the folder of a run, of the list of photos that could not be used; there only where there are some."""
@@ -228,6 +230,9 @@ class Run:
                 watch(Report(stage, done, {}))
                 validates, saves = self._validates(stage, done), self._saves(stage, done)
                 if validates or saves or recorder.full:
+                    recorder.look()
+                    if validates or saves:
+                        self._look_at_weights()
                     self._settle(recorder, stage, validates, watch)
                 if saves:
                     self._save(trainer)
@@ -242,9 +247,10 @@ class Run:
         return done % self.recipe.save_every == 0 and done < stage.steps
 
     def _records(self, stage: Stage, number: int) -> bool:
-        """Whether a step has a row: every nth, and each that is kept or judged, which the guard has to see first."""
-        done = number + 1
-        return number % self.recipe.log_every == 0 or self._validates(stage, done) or self._saves(stage, done)
+        """Whether a step has a row: every nth of those from the prior, of those from the posterior, and each that is
+        kept or judged."""
+        done, before = number + 1, before_of_its_kind(stage.posterior_share, number)
+        return before % self.recipe.log_every == 0 or self._validates(stage, done) or self._saves(stage, done)
 
     def _step(self, trainer: Trainer, batches: Iterator[Batch], recorder: Recorder) -> None:
         began = time.perf_counter()
@@ -254,10 +260,11 @@ class Run:
         slower = self.recipe.guard.slower**self.progress.rollbacks
         values = trainer.step(batch, number, slower)
         self._average.update(number)
-        if self._records(stage, number):
-            rate = stage.learning_rate * rate_share(stage, number) * slower
-            facts = {"learning_rate": rate, **self._clock.lap(self.recipe.batch(stage))}
-            recorder.add(self.progress.step, values, facts)
+        written = self._records(stage, number)
+        facts = {"learning_rate": stage.learning_rate * rate_share(stage, number) * slower}
+        if written:
+            facts |= self._clock.lap(self.recipe.batch(stage))
+        recorder.add(self.progress.step, values, facts, written=written)
         self.progress.step += 1
         self.progress.stage_step += 1
 
@@ -273,9 +280,21 @@ class Run:
     def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
         first = self.progress.step - self.progress.stage_step
         if validates:
-            recorder.tell(self.progress.step - 1, "val_psnr_y", self._validate(stage))
+            recorder.tell("val_psnr_y", self._validate(stage))
         for step, row, note in recorder.settle():
             watch(Report(stage, step - first + 1, row, note))
+
+    def _look_at_weights(self) -> None:
+        """What the last update made of the weights, no term has shown.
+
+        Raises:
+            BlowUp: They are no numbers, or beyond all measure.
+        """
+        for whose, network in (("generator", self.model), ("discriminator", self.discriminator)):
+            if network is not None:
+                norm = float(get_total_norm([each.detach() for each in network.parameters()]))
+                if not math.isfinite(norm):
+                    raise BlowUp(f"the norm of the {whose}'s weights became {norm} at step {self.progress.step - 1}")
 
     def _new_average(self, stage: Stage) -> MovingAverage:
         kept = [(share, self._left[name]) for name, share in stage.keep.items() if share]
@@ -372,7 +391,7 @@ class Run:
             kept = {name: value.clone() for name, value in self.model.state_dict().items()}
             self.model.load_state_dict(self._average.result())
             try:
-                score = float(evaluate(self.model, self._validation).mean["psnr_y"])
+                score = float(evaluate(self.model, self._validation, metrics=["psnr_y"]).mean["psnr_y"])
             finally:
                 self.model.load_state_dict(kept)
                 select_parts(self.model, stage, self._trainable)

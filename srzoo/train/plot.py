@@ -25,6 +25,7 @@ Rows = Sequence[dict[str, str]]
 
 _TAKEN = ("step", "stage", "note", "images_per_second", "data_seconds", "val_psnr_y", "learning_rate", "active_units")
 _GAME = ("real_accuracy", "fake_accuracy")
+_ITS = ("discriminator", "r1", "discriminator_gradient")
 
 
 def plot_run(folder: Path) -> Path:
@@ -48,7 +49,7 @@ def plot_run(folder: Path) -> Path:
 
     names = [name for name in rows[0] if name not in (*_TAKEN, *_GAME)]
     at_image = [name for name in names if name.startswith("at_image.")]
-    losses = [name for name in names if name not in at_image and name not in ("gradient", "discriminator", "r1")]
+    losses = [name for name in names if name not in at_image and name not in ("gradient", *_ITS)]
     figure = Figure(figsize=(14, 12), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(4, 2, sharex=True)
@@ -57,7 +58,7 @@ def plot_run(folder: Path) -> Path:
     _draw(panels[1, 0], "validation PSNR on Y, dB", rows, ["val_psnr_y"], marks=True)
     _draw(panels[1, 1], "learning rate; norm of the weights' gradient", rows, ["learning_rate", "gradient"], log=True)
     _draw(panels[2, 0], "share of logits on the right side", rows, _GAME)
-    _draw(panels[2, 1], "discriminator", rows, [name for name in ("discriminator", "r1") if name in names])
+    _draw(panels[2, 1], "discriminator", rows, [name for name in _ITS if name in names], log=True)
     _draw_units(panels[3, 0], folder)
     _draw(panels[3, 1], "images per second", rows, ["images_per_second"])
     _stretch_stages(panels[0, 0], rows)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,8 +20,11 @@ UNITS = "latent.csv"
 BOARD = "tensorboard"
 """Names in the folder of a run."""
 
-PENDING = 20
-"""Most rows that wait on the device before they are looked at: to look at each would keep a GPU waiting."""
+GRADIENTS = ("gradient", "discriminator_gradient")
+"""Norms of the gradients of all weights, before clipping."""
+
+PENDING = 200
+"""Most steps that wait on the device before they are looked at: to look at each would keep a GPU waiting."""
 
 PATIENCE = 5.0
 """Most seconds that they wait, where steps are so slow that a person would, and no other process has to look too."""
@@ -49,8 +53,26 @@ class Clock:
         return found
 
 
+class _Step(NamedTuple):
+    """What is known of a step."""
+
+    number: int
+    values: dict[str, Tensor]
+    facts: dict[str, float]
+    written: bool
+
+
+class _Row(NamedTuple):
+    """What is written of a step."""
+
+    step: int
+    values: dict[str, float]
+    units: dict[str, float]
+    note: str = ""
+
+
 class Recorder:
-    """Takes the values of each step, and looks at them a few steps at a time.
+    """Takes the values of each step, looks at them some steps at a time, and writes those that are to have a row.
 
     Args:
         folder: Folder of the run; None in a process that does not write.
@@ -81,18 +103,20 @@ class Recorder:
             self._ledgers = Ledger(folder / LEDGER, until, folder / BOARD), Ledger(folder / UNITS, until)
         self._stage, self._guard, self._watched, self._scaled = stage, guard, watched, scaled
         self._alone, self._before = alone, note
-        self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
+        self._pending: list[_Step] = []
+        self._seen: list[_Row] = []
         self._settled = time.monotonic()
 
-    def add(self, step: int, values: dict[str, Tensor], facts: dict[str, float]) -> None:
-        """Take the values of a step in, and what is known of it without asking the device."""
-        self._pending.append((step, values, facts))
+    def add(self, step: int, values: dict[str, Tensor], facts: dict[str, float], *, written: bool = True) -> None:
+        """Take the values of a step in, and what is known of it without asking the device.
 
-    def tell(self, step: int, name: str, value: float) -> None:
-        """Add a number to the row of the last step, which may have had none."""
-        if not self._pending or self._pending[-1][0] != step:
-            self._pending.append((step, {}, {}))
-        self._pending[-1][2][name] = value
+        Args:
+            step: Its number.
+            values: Scalars on the device.
+            facts: Others.
+            written: Whether it is to have a row, even if there is nothing to be said of it.
+        """
+        self._pending.append(_Step(step, values, facts, written))
 
     @property
     def full(self) -> bool:
@@ -100,43 +124,57 @@ class Recorder:
         impatient = self._alone and time.monotonic() - self._settled >= PATIENCE
         return len(self._pending) >= PENDING or (bool(self._pending) and impatient)
 
-    def settle(self) -> Iterator[tuple[int, dict[str, float], str]]:
-        """Look at what is pending and write it: step, row and note of each.
+    def look(self) -> None:
+        """Let the guard see what is pending.
 
         Raises:
-            BlowUp: Training has blown up; the ledger is written as far as that row.
+            BlowUp: Training has blown up; the ledger is written as far as that step, which has a row.
         """
         pending, self._pending = self._pending, []
         self._settled = time.monotonic()
-        try:
-            for (step, _, facts), numbers in zip(pending, _fetch([values for _, values, _ in pending]), strict=True):
-                units = {name: numbers.pop(name) for name in [*numbers] if name.startswith("kl.")}
-                active = {"active_units": float(sum(nats > ACTIVE for nats in units.values()))} if units else {}
-                row = {**numbers, **active, **facts}
-                try:
-                    note = self._look(step, numbers)
-                except BlowUp as error:
-                    self._keep(step, row, units, str(error))
-                    raise
-                self._keep(step, row, units, note)
-                yield step, row, note
-        finally:
-            for ledger in self._ledgers or ():
-                ledger.flush()
+        for (step, _, facts, written), numbers in zip(pending, _fetch([each.values for each in pending]), strict=True):
+            units = {name: numbers.pop(name) for name in [*numbers] if name.startswith("kl.")}
+            active = {"active_units": float(sum(nats > ACTIVE for nats in units.values()))} if units else {}
+            row = _Row(step, {**numbers, **active, **facts}, units)
+            try:
+                note = self._note(step, numbers)
+            except BlowUp as error:
+                self._seen.append(row._replace(note=str(error)))
+                self._write()
+                raise
+            if written or note:
+                self._seen.append(row._replace(note=note))
 
-    def _look(self, step: int, numbers: Mapping[str, float]) -> str:
-        if self._scaled and not math.isfinite(numbers.get("gradient", 0.0)):
-            numbers = {name: value for name, value in numbers.items() if name != "gradient"}
+    def tell(self, name: str, value: float) -> None:
+        """Add a number to the row of the last step, which the guard has seen."""
+        self._seen[-1].values[name] = value
+
+    def settle(self) -> list[tuple[int, dict[str, float], str]]:
+        """`look`, and write what is to be written: step, row and note of each row.
+
+        Raises:
+            BlowUp: As `look`.
+        """
+        self.look()
+        return [(row.step, row.values, row.note) for row in self._write()]
+
+    def _note(self, step: int, numbers: Mapping[str, float]) -> str:
+        if self._scaled:
+            numbers = {name: value for name, value in numbers.items() if name not in GRADIENTS or math.isfinite(value)}
         return self._guard.look(step, numbers, self._watched)
 
-    def _keep(self, step: int, row: Mapping[str, float], units: Mapping[str, float], note: str) -> None:
-        if self._ledgers is None:
-            return
-        ledger, latent = self._ledgers
-        said, self._before = "; ".join(filter(None, (self._before, note))), ""
-        ledger.add(step, self._stage, {**row, **({"note": said} if said else {})})
-        if units:
-            latent.add(step, self._stage, units)
+    def _write(self) -> list[_Row]:
+        seen, self._seen = self._seen, []
+        if self._ledgers is not None:
+            ledger, latent = self._ledgers
+            for row in seen:
+                said, self._before = "; ".join(filter(None, (self._before, row.note))), ""
+                ledger.add(row.step, self._stage, {**row.values, **({"note": said} if said else {})})
+                if row.units:
+                    latent.add(row.step, self._stage, row.units)
+            ledger.flush()
+            latent.flush()
+        return seen
 
 
 def _fetch(rows: list[dict[str, Tensor]]) -> list[dict[str, float]]:

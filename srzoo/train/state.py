@@ -28,6 +28,9 @@ INDEX = "checkpoint.json"
 LEFT = "left."
 """How the groups begin that hold what earlier stages left, where later ones keep some of it; then the stage's name."""
 
+_HEADER, _ENTRY = 24, 110
+"""Bytes, at most, that a safetensors file takes beside its tensors: for itself, and for each but its name."""
+
 _OWN = re.compile(r"checkpoint-\d+-[0-9a-f]{8}-\d+-of-\d+\.safetensors")
 """Names of the files with the tensors."""
 
@@ -110,7 +113,7 @@ def save_state(
         progress: Where the run stands.
         facts: JSON values that a resumed run needs.
         groups: Named groups of tensors.
-        most: Most bytes of tensors in a file, 0 for no limit; larger tensors are cut.
+        most: Most bytes of a file, 0 for no limit; larger tensors are cut.
 
     Raises:
         WriteError: The folder cannot be written to.
@@ -151,14 +154,16 @@ def remove_unfinished(folder: Path) -> None:
 def _shards(flat: Mapping[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
     """Tensors, cut into flat pieces where a file would outgrow ``most`` bytes; ``name@first`` is such a piece."""
     shard: dict[str, Tensor] = {}
-    room = most
+    room = most - _HEADER
     for name, value in flat.items():
         values, begin = value.detach().cpu().contiguous().view(-1), 0
         size = values.element_size()
         while begin < len(values) or not len(values):
-            if most and room < size:
+            header = _ENTRY + len(name)
+            if most and shard and room < size + header:
                 yield shard
-                shard, room = {}, most
+                shard, room = {}, most - _HEADER
+            room -= header
             end = min(len(values), begin + max(1, room // size)) if most else len(values)
             shard[f"{name}@{begin}"] = values[begin:end]
             room -= (end - begin) * size

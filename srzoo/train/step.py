@@ -79,9 +79,9 @@ class Trainer:
 
         Returns:
             Scalars without gradient, of all processes together: each loss term before weighting, ``at_image.`` and its
-            name for the norm of its weighted gradient at the generator's output, ``gradient`` for that of the
-            generator's weights before clipping, what the discriminator did, and ``kl.`` and a number for the nats of
-            each channel of the latent.
+            name for the norm of its weighted gradient at the generator's output, ``gradient`` and
+            ``discriminator_gradient`` for those of all weights before clipping, what the discriminator did, and ``kl.``
+            and a number for the nats of each channel of the latent.
         """
         stage = self._stage
         torch.manual_seed(((self._seed * 1_000_003 + number) * 1_009 + self._fabric.global_rank) % 2**63)
@@ -108,12 +108,13 @@ class Trainer:
             for index, part in enumerate(parts):
                 with self._fabric.no_backward_sync(self._model, enabled=index < len(parts) - 1):
                     fakes.append(self._pull_generator(part, kind, number, values))
-        norm = self._clip("generator", self._model, self._stage.clip)
+        norms = {"gradient": self._clip("generator", self._model, self._stage.clip)}
         self._move("generator")
         if self._judge is not None:
             self._play(parts, fakes, kind, values)
+            norms["discriminator_gradient"] = self._clip("discriminator", self._players, math.inf)
             self._move("discriminator")
-        return self._shared(values.values) | {"gradient": norm}
+        return self._shared(values.values) | norms
 
     def _pull_generator(self, batch: Batch, kind: Kind, number: int, values: _Mean) -> Tensor:
         """Gather the generator's gradient, and return what it made, one sample of each crop.
@@ -160,7 +161,7 @@ class Trainer:
                 real: tuple[Tensor, ...] = ()
                 if game.needs_real:
                     with torch.no_grad():
-                        real = self._judge(batch.hr)
+                        real = tuple(each.repeat_interleave(draws, dim=0) for each in self._judge(batch.hr[::draws]))
                 value = game.generator(_floats(real), _floats(self._judge(sr)))
             yield name, weight, value
 
@@ -249,6 +250,12 @@ def select_parts(model: SRModel, stage: Stage, trainable: Collection[Tensor]) ->
 def trained_parts(model: SRModel, stage: Stage) -> list[nn.Module]:
     """What the stage trains of a generator."""
     return [getattr(model, name) for name in stage.train] or [model]
+
+
+def before_of_its_kind(share: float, step: int) -> int:
+    """How many steps before step ``step`` decode from what it decodes from, the prior or the posterior."""
+    from_posterior = math.floor(step * share)
+    return from_posterior if takes_posterior(share, step) else step - from_posterior
 
 
 def takes_posterior(share: float, step: int) -> bool:

@@ -17,6 +17,10 @@ class KLLoss(LatentLoss):
     "Ladder Variational Autoencoders", NeurIPS 2016; the free bits of Kingma et al., "Improved Variational Inference
     with Inverse Autoregressive Flow", NeurIPS 2016, with the channels of a map for groups; the balance of Hafner et
     al., "Mastering Atari with Discrete World Models", ICLR 2021.
+
+    The posterior's mean of `conditional` and `hierarchical` is a shift of the prior's, so that the plain divergence
+    asks the shift alone to give way, and nothing of the prior's mean. A balance b leaves the shift 2 - 2b of that, and
+    draws the prior's mean to the posterior by 4b - 2.
     """
 
     def __init__(
@@ -29,7 +33,7 @@ class KLLoss(LatentLoss):
         ] = 0.0,
         balance: Annotated[
             float,
-            Field(ge=0, le=1, description="share of the gradient that goes to the prior; 0.5 is the plain divergence"),
+            Field(ge=0.5, le=1, description="the prior's share of the gradient; 0.5 is the plain divergence"),
         ] = 0.5,
     ) -> None:
         super().__init__()

@@ -20,7 +20,8 @@ class RelativisticLoss(AdversarialLoss):
 
     Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", ICLR 2019:
     the average form as Wang et al., "ESRGAN", ECCV Workshops 2018, use it; the paired one as Huang et al., "The GAN is
-    dead; long live the GAN!", NeurIPS 2024, found it to be stable with R1.
+    dead; long live the GAN!", NeurIPS 2024, who keep it stable by R1 and R2; here there is R1, beside losses on the
+    image.
     """
 
     needs_real = True
