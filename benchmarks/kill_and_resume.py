@@ -65,16 +65,20 @@ def differing(whole: Path, parts: Path) -> list[str]:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--kills", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--longest", default=12.0, show_default=True, help="Seconds that a process lives at most.")
+@click.option(
+    "--longest", type=float, help="Seconds that a process lives at most.  [default: a third of the undisturbed run]"
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the moments.")
-def main(data: Path, kills: int, longest: float, seed: int) -> None:
+def main(data: Path, kills: int, longest: float | None, seed: int) -> None:
     """Print every kill, and whether what came of them is equal; a run that ends is followed by another."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as base:
         whole = Path(base, "whole")
         began = time.monotonic()
         subprocess.run(command("compact", data, whole, changes=CHANGES), check=True, stdout=subprocess.DEVNULL)
-        click.echo(f"undisturbed: {time.monotonic() - began:.0f} s")
+        took = time.monotonic() - began
+        longest = longest or took / 3
+        click.echo(f"undisturbed: {took:.0f} s; a process lives {longest:.0f} s at most")
         done = writing = runs = 0
         while done < kills:
             parts = Path(base, f"parts-{runs}")
