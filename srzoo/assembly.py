@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import index
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> C
 def _seeded(seed: int, kind: str, device: torch.device) -> Iterator[None]:
     """Initial weights that depend on the seed and the kind of part, and leave the global generators alone."""
     with torch.random.fork_rng(devices=[]), device:
-        torch.manual_seed((seed * 1_000_003 + sum(kind.encode())) % 2**63)
+        torch.manual_seed((index(seed) * 1_000_003 + sum(kind.encode())) % 2**63)
         yield
 
 

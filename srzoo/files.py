@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from srzoo.errors import UsageError, WriteError
+
+_LONGEST = 200
+"""Bytes of a file's name that are in that of its draft: file systems take 255."""
 
 
 def check_target(target: Path) -> None:
@@ -39,7 +43,8 @@ def draft(target: Path) -> Iterator[Path]:
         WriteError: ``target`` is a device or a pipe, which a file would take the place of.
     """
     _refuse_device(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    begin = os.fsdecode(os.fsencode(target.name)[:_LONGEST])
+    temporary = target.with_name(f".{begin}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         yield temporary
         temporary.replace(target)

@@ -332,6 +332,11 @@ def _quantize(channels: Pixels, top: int) -> Pixels:
     return scaled.astype(np.uint8 if top == 255 else np.uint16)
 
 
+def largest_side(path: Path) -> int | None:
+    """Most pixels per side that the format of a file can hold; None where it is more than anybody has."""
+    return {"WEBP": 16383, "JPEG": 65500}.get(_FORMATS.get(path.suffix.lower(), ""))
+
+
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Image files directly in a folder, by suffix, sorted by name; hidden files are left out.
 
@@ -346,7 +351,8 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
         raise ImageError(f"{folder} is not a folder; give the folder that holds the images") from None
     except OSError as error:
         raise ImageError(f"{folder} cannot be read ({error.strerror or error}); check its permissions") from error
-    found = [entry for entry in entries if entry.suffix.lower() in _FORMATS and not entry.name.startswith(".")]
+    named = (entry for entry in entries if entry.suffix.lower() in _FORMATS and not entry.name.startswith("."))
+    found = [entry for entry in named if entry.is_file() or entry.is_dir() or not entry.exists()]  # no pipe or device
     if not found:
         raise ImageError(f"{folder} holds no images; expected files ending in {', '.join(SUFFIXES)}")
     return found

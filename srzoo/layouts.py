@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
@@ -14,9 +14,6 @@ from srzoo.dataset import Dataset, FilePicture, Record
 from srzoo.errors import DataError
 from srzoo.images import SUFFIXES, list_images
 from srzoo.ondemand import OnDemand
-
-Files = Mapping[str, Path]
-"""Image files by the name of what they show."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from math import inf, lcm
+from operator import index
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
-from srzoo.errors import BrokenPluginError, SrzooError, UsageError
+from srzoo.errors import BrokenPluginError, ImageError, SrzooError, UsageError
 from srzoo.noise import position_noise
 from srzoo.options import one_line
 from srzoo.pixels import Picture, from_tensor, to_tensor
@@ -109,8 +111,10 @@ class Model(nn.Module):
 
         Raises:
             UsageError: The temperature is below 0 or not finite.
-            ImageError: The image is none of these, or a float image reaches far beyond [0, 1].
+            ImageError: The image is none of these, a float image reaches far beyond [0, 1], or the model makes values
+                that are not finite.
         """
+        seed, sample = index(seed), index(sample)
         if not 0 <= temperature < inf:
             raise UsageError(f"a temperature is 0 or above, and finite, not {temperature}")
         batch, layout = to_tensor(image, self.device)
@@ -122,10 +126,14 @@ class Model(nn.Module):
         was_training = self.training
         self.eval()
         try:
-            with torch.inference_mode():
+            with torch.no_grad():  # not inference mode, whose tensors are of no use in a loss
                 enlarged = tiled(step, batch, self.scale, tile, self.tile_multiple, self.tile_halo, progress)
         finally:
             self.train(was_training)
+        if not enlarged.isfinite().all():
+            raise ImageError(
+                "the model made values that are not finite numbers: it is damaged, or the temperature too high"
+            )
         return from_tensor(enlarged, layout)
 
 
@@ -137,6 +145,7 @@ class WholeModel(Model):
         self.upscaler = upscaler
         self.scale = upscaler.scale
         self.config = config
+        self._name = config.get("upscaler", {}).get("name", type(upscaler).__name__)
         self.trained = True
         self.tile_multiple = lcm(upscaler.tile_multiple, upscaler.multiple_of, denominator(upscaler.scale))
         self.tile_halo = upscaler.tile_halo
@@ -149,13 +158,49 @@ class WholeModel(Model):
 
     def forward(self, lr: Tensor) -> Output:
         """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), rounded down, not clamped."""
-        return Output(_fitted(self.upscaler, lr))
+        with _blaming("upscaler", self._name):
+            sr = _fitted(self.upscaler, lr)
+        _check_size("upscaler", self._name, sr, lr, self.scale)
+        return Output(sr)
 
     def enlarge(
         self, lr: Tensor, *, temperature: float = 0.0, seed: int = 0, sample: int = 0, origin: tuple[int, int] = (0, 0)
     ) -> Tensor:
         """See `Model.enlarge`; there is no latent to be handed noise."""
         return self.forward(lr).sr.clamp(0, 1)
+
+
+@contextmanager
+def _blaming(kind: str, name: str) -> Iterator[None]:
+    """Tell what goes wrong in a third party's part with its name; srzoo's own speak for themselves.
+
+    Raises:
+        BrokenPluginError: Something does.
+    """
+    try:
+        yield
+    except (SrzooError, torch.OutOfMemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if name.startswith("srzoo:"):
+            raise
+        raise BrokenPluginError(
+            f"{kind} {name} failed in use ({one_line(error)}): see: srzoo check {kind} {name}"
+        ) from error
+
+
+def _check_size(kind: str, name: str, sr: Tensor, lr: Tensor, scale: Scale) -> None:
+    """Whether an image is as large as it has to be.
+
+    Raises:
+        BrokenPluginError: It is not.
+    """
+    wanted = (len(lr), 3, *(scaled(side, scale) for side in lr.shape[-2:]))
+    if tuple(sr.shape) != wanted:
+        made, due = ("x".join(map(str, each[-3:])) for each in (tuple(sr.shape), wanted))
+        raise BrokenPluginError(
+            f"{kind} {name} made an image of {made} where {due} were due: see: srzoo check {kind} {name}"
+        )
 
 
 def _fitted(upscaler: Upscaler, lr: Tensor) -> Tensor:
@@ -239,26 +284,10 @@ class SRModel(Model):
         latent = self._run("latent", features[-1], hr, noise)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
         sr = self._run("decoder", handed)[..., :height, :width]
+        _check_size("decoder", self.config["decoder"]["name"], sr, lr, self.scale)
         if self.base is not None:
-            sr = self._based(sr, _fitted(self.base, lr))
+            sr = sr + _fitted(self.base, lr)
         return Output(sr, latent.prior, latent.posterior, latent.losses)
-
-    def _based(self, sr: Tensor, base: Tensor) -> Tensor:
-        """The residual on its base.
-
-        Raises:
-            BrokenPluginError: They are not of one size: a third party's decoder does not keep to its target.
-        """
-        try:
-            return sr + base
-        except RuntimeError as error:
-            name = self.config["decoder"]["name"]
-            if name.startswith("srzoo:") or isinstance(error, torch.OutOfMemoryError):
-                raise
-            made, wanted = ("x".join(map(str, each.shape[-3:])) for each in (sr, base))
-            raise BrokenPluginError(
-                f"decoder {name} made an image of {made} where {wanted} were due: see: srzoo check decoder {name}"
-            ) from error
 
     def _encode(self, first: Tensor) -> tuple[Tensor, ...]:
         """The encoder's maps of the pre-encoded features, also where it takes one size only."""
@@ -275,17 +304,8 @@ class SRModel(Model):
         Raises:
             BrokenPluginError: It does.
         """
-        part, name = getattr(self, kind), self.config[kind]["name"]
-        if name.startswith("srzoo:"):
-            return part(*handed)
-        try:
-            return part(*handed)
-        except (SrzooError, torch.OutOfMemoryError):
-            raise
-        except (Exception, SystemExit) as error:
-            raise BrokenPluginError(
-                f"{kind} {name} failed in use ({one_line(error)}): see: srzoo check {kind} {name}"
-            ) from error
+        with _blaming(kind, self.config[kind]["name"]):
+            return getattr(self, kind)(*handed)
 
     def noise(
         self,

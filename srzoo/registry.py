@@ -255,6 +255,10 @@ def _read(candidate: metadata.Distribution) -> Distribution | None:
         contracts = contracts or {str(CONTRACT) if _normal(name) == OWN else "1"}
     except Exception as error:
         return Distribution(name, version, problem=f"its metadata cannot be read ({one_line(error)})")
+    known = [CONTRACT_GROUP, *(kind.group for kind in KINDS.values())]
+    for group in {entry.group for entry in declared if entry.group.startswith("srzoo.")} - set(known):
+        if meant := suggestion(group, known):
+            return Distribution(name, version, problem=f"it declares the entry-point group {group!r}{meant}")
     if not entries:
         return None
     kinds = {kind.group: kind for kind in KINDS.values()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from math import floor
+from numbers import Integral, Real
 
 Scale = int | Fraction
 """An enlargement factor: an int where it is whole, else a `Fraction`."""
@@ -29,6 +30,10 @@ def exact_scale(value: object) -> Scale:
     Raises:
         ValueError: It is none of these, or out of range.
     """
+    if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's as well
+        value = int(value)
+    elif isinstance(value, Real) and not isinstance(value, Fraction | bool):
+        value = float(value)
     wrong = f"{value} is no scale: write a number from 1 to {LARGEST} such as 4, 2.5 or 5/2"
     if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
         raise ValueError(wrong)

@@ -90,7 +90,7 @@ def find_file(text: str) -> Path | None:
         return files[text]
     if _is_upscaler(text):
         return None
-    if not Path(text).exists():
+    if not text or not os.path.exists(text):
         raise _not_found(text)
     return Path(text)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
+from fractions import Fraction
 from importlib import import_module
 from inspect import ismodule
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import srzoo
 from srzoo.data.pairs import make_pair, sample_pairs
@@ -116,3 +119,17 @@ def test_bench_gives_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(srzoo.bench("nearest", pairs, scale=2)["model"]) == ["nearest"]
     empty = srzoo.bench(["nope"], pairs, scale=2)
     assert list(empty.columns) == list(frame.columns) and empty.empty
+
+
+def test_what_comes_back_can_be_computed_with_and_numpy_s_numbers_are_numbers() -> None:
+    model = srzoo.load("bicubic", np.int64(2))
+    assert model.scale == 2 and srzoo.load("bicubic", np.float32(2.5)).scale == Fraction(5, 2)
+    image = torch.rand(3, 8, 8)
+    weight = torch.ones(1, requires_grad=True)
+    (model.upscale(image).mul_(0.5) * weight).sum().backward()
+    assert weight.grad is not None
+    seeded = srzoo.build("seed", seed=np.int64(3))
+    assert torch.equal(next(seeded.parameters()), next(srzoo.build("seed", seed=3).parameters()))
+    assert seeded.upscale(image, temperature=1.0, seed=np.int64(3)).equal(
+        seeded.upscale(image, temperature=1.0, seed=3)
+    )

@@ -17,7 +17,7 @@ from PIL import Image as pillow
 from PIL import ImageCms
 
 from srzoo.api import build
-from srzoo.checkpoint import save_model
+from srzoo.checkpoint import load_model, save_model
 from srzoo.cli import main
 from srzoo.data.pairs import sample_pairs
 from srzoo.images import Image, read_image, write_image
@@ -348,3 +348,50 @@ def test_what_is_stated_for_a_size_that_is_too_small_is_refused() -> None:
 def test_only_parts_have_families() -> None:
     done = run("list", "models", "--family", "timm")
     assert done.exit_code == 2 and "models have no families" in done.stderr
+
+
+def test_a_network_that_makes_no_numbers_leaves_no_image(folder: Path, tiny: str, tmp_path: Path) -> None:
+    model = load_model(tiny)
+    next(model.parameters()).data.fill_(float("nan"))
+    save_model(model, tmp_path / "nan.safetensors")
+    for command in (("upscale", folder / "a.png", tmp_path / "out.png", "--model"), ("eval", "--data", folder)):
+        done = run(*command, tmp_path / "nan.safetensors")
+        assert done.exit_code == 1 and "values that are not finite numbers" in done.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_an_image_that_the_format_cannot_hold_is_refused_before_the_work(tmp_path: Path) -> None:
+    write_image(tmp_path / "wide.png", np.zeros((2, 4200, 3), np.uint8))
+    done = run("upscale", tmp_path / "wide.png", tmp_path / "wide.webp", "--model", "nearest", "--scale", 4)
+    assert done.exit_code == 1 and "16800 pixels per side, and .webp holds 16383" in done.stderr
+
+
+def test_pipes_among_images_are_not_waited_for(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    done = run("upscale", folder, tmp_path / "out", "--model", "nearest", "--scale", 2)
+    assert done.exit_code == 0 and sorted(each.name for each in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+
+
+def test_scores_are_kept_where_nobody_reads_them(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "srzoo", "eval", "nearest", "--data", folder, "--csv", tmp_path / "scores.csv"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*map(str, command), "--scale", "4"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 3
+
+
+def test_a_closed_output_is_no_reason_to_fail(folder: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m srzoo upscale {folder}/a.png {tmp_path}/out.png --model nearest --scale 2 >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and not done.stderr and (tmp_path / "out.png").is_file()
+
+
+def test_names_of_any_length_and_in_any_bytes(folder: Path, tmp_path: Path) -> None:
+    long = "b" * 250 + ".png"
+    assert run("upscale", folder / "a.png", tmp_path / long, "--model", "nearest").exit_code == 0
+    done = run("eval", "x" * 300)
+    assert done.exit_code == 2 and "there is no model" in done.stderr
+    (folder / os.fsdecode(b"\xff\xfe.png")).write_bytes((folder / "a.png").read_bytes())
+    done = run("eval", "nearest", "--data", folder, "--scale", 4, "--csv", tmp_path / "s.csv")
+    assert done.exit_code == 0 and b"\xff\xfe" in (tmp_path / "s.csv").read_bytes()
+    assert run("bench", "nearest", "--data", folder, "--results", tmp_path / "results").exit_code == 0

@@ -12,7 +12,7 @@ from trees import names, save, small
 from srzoo.data import pairs as pairs_module
 from srzoo.data.pairs import StoredPairs, data_fingerprint, pairs_of
 from srzoo.data.reference import open_dataset
-from srzoo.errors import DataError
+from srzoo.errors import DataError, OptionError
 from srzoo.resize import imresize
 
 # Folders and pairs
@@ -141,3 +141,14 @@ def test_another_lr_folder_may_be_named_and_a_missing_scale_is(tmp_path: Path, t
         open_dataset(f"paired,root={tmp_path}/Set14/X4,lr=LR_typo").records(4)
     with pytest.raises(DataError, match="nothing for x2, but x4; put X2/HR there"):
         data.records(2)
+
+
+def test_hr_and_lr_may_be_written_small(tmp_path: Path, three_photos: list[np.ndarray]) -> None:
+    for index, pixels in enumerate(three_photos):
+        save(tmp_path / "set" / "hr" / f"{index}.png", pixels)
+        save(tmp_path / "set" / "lr" / f"{index}.png", imresize(pixels, size=(12, 15)))
+    pairs = StoredPairs(open_dataset("set", tmp_path), 4)
+    assert len(pairs) == 3
+    np.testing.assert_array_equal(pairs[0].lr, imresize(three_photos[0], size=(12, 15)))
+    with pytest.raises(OptionError, match="root is empty"):
+        open_dataset("set5,root=", tmp_path)

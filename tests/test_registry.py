@@ -182,6 +182,11 @@ def test_a_broken_part_breaks_only_itself(install: Install, value: str, source: 
     assert registry.resolve("upscaler", "bicubic").ref.load()
 
 
+def test_a_group_that_is_nearly_one_of_srzoo_s_is_told(install: Install) -> None:
+    install("srzoo-singular", "upscaler", ["x = fake_t:Good"], fake_t=GOOD)
+    assert "the entry-point group 'srzoo.upscaler' (did you mean 'srzoo.upscalers'?)" in problems()["srzoo-singular"]
+
+
 def test_a_name_twice_is_an_error_of_that_distribution_only(install: Install) -> None:
     install("srzoo-twice", "upscalers", ["x = fake_t:Good", "x = fake_t:Plain"], fake_t=GOOD)
     install("srzoo-once", "upscalers", ["x = fake_t:Good"])

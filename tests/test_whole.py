@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from srzoo.api import build
 from srzoo.contracts import Upscaler
 from srzoo.cost import count_macs, count_parameters
+from srzoo.errors import BrokenPluginError
 from srzoo.model import WholeModel
 from srzoo.tiling import fitted
 
@@ -44,6 +45,28 @@ class Choosy(Upscaler):
 
 def model(*arguments: Any, **options: Any) -> WholeModel:
     return WholeModel(Choosy(*arguments, **options), {"scale": 2})
+
+
+class Half(Choosy):
+    """Says that it doubles, and does not."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return lr
+
+
+class Failing(Choosy):
+    """Fails."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        raise ValueError("my bug")
+
+
+def test_a_third_party_s_mistake_is_told_with_its_name() -> None:
+    config = {"scale": 2, "upscaler": {"name": "theirs:odd"}}
+    with pytest.raises(BrokenPluginError, match=r"theirs:odd made an image of 3x7x9 where 3x14x18 were due"):
+        WholeModel(Half(), config).upscale(torch.rand(3, 7, 9))
+    with pytest.raises(BrokenPluginError, match=r"theirs:odd failed in use \(ValueError: my bug\)"):
+        WholeModel(Failing(), config).upscale(torch.rand(3, 7, 9))
 
 
 def test_sides_are_padded_to_multiples_and_cropped() -> None:

@@ -84,7 +84,7 @@ class Store:
         file = self._file(result.kind, result.model, result.key)
         if file is None:
             return
-        content = json.dumps(asdict(result), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        content = json.dumps(asdict(result), indent=2, sort_keys=True, allow_nan=False)
         write_atomically(file, content.encode() + b"\n")
 
     def _file(self, kind: Kind, model: str, key: Mapping[str, Any]) -> Path | None:

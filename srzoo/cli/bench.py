@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srzoo.cli.options import NamedPath, data_option, device_option
+from srzoo.cli.options import Named, NamedPath, data_option, device_option
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.cli.progress import progress_bar
 from srzoo.errors import SrzooError, WriteError
@@ -21,7 +21,7 @@ MOST_CHANGES = 4
 
 
 @click.command()
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, type=Named(), metavar="[MODEL]...")
 @data_option
 @click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True, help="Enlargement factor.")
 @click.option("--results", type=NamedPath(file_okay=False, path_type=Path), metavar="DIR",
@@ -76,12 +76,14 @@ def bench(
     for row in outcome.board.rows:
         if not row.trained:
             warn(f"{row.model} is untrained: its scores say nothing about its design")
-    if as_json:
-        print_json(outcome.to_dict())
-    else:
-        _print(outcome)
-    if picture is not None and outcome.board.rows:
-        plot.plot(outcome, picture)
+    try:
+        if as_json:
+            print_json(outcome.to_dict())
+        else:
+            _print(outcome)
+    finally:  # also where whoever reads the output has had enough
+        if picture is not None and outcome.board.rows:
+            plot.plot(outcome, picture)
     if outcome.failed:
         told = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
         raise SrzooError(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.board.rows)} failed: {told}")

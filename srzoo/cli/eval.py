@@ -115,12 +115,14 @@ def evaluate(
         result = api.evaluate(used, data, metrics=names, samples=samples, device=device, progress=tell, **rules)
     for note in result.notes:
         warn(note)
-    if as_json:
-        print_json({**about, **result.to_dict()})
-    else:
-        _show_scores(about, result)
-    if table is not None:
-        _write_csv(table, result.images)
+    try:
+        if as_json:
+            print_json({**about, **result.to_dict()})
+        else:
+            _show_scores(about, result)
+    finally:  # also where whoever reads the output has had enough
+        if table is not None:
+            _write_csv(table, result.images)
 
 
 def _list_metrics(as_json: bool) -> None:
@@ -168,7 +170,7 @@ def _write_csv(file: Path, images: tuple[dict[str, Any], ...]) -> None:
     writer = csv.DictWriter(stream, list(images[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(images)
-    write_atomically(file, stream.getvalue().encode())
+    write_atomically(file, stream.getvalue().encode(errors="surrogateescape"))
 
 
 def _show_explanation(about: Mapping[str, Any], explanation: Explanation, as_json: bool) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -65,6 +67,8 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run a command and leave Python with its exit status."""
         arguments, debug = _take_debug(list(sys.argv[1:] if args is None else args))
+        sys.stdout, sys.stderr = (each or open(os.devnull, "w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115
+        _end_in_order(arguments)
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")  # a letter that the terminal lacks is no reason to stop
         extra["standalone_mode"] = False
@@ -78,6 +82,16 @@ class Program(click.Group):
             status = _report(error, debug)
         _let_go_of_output()
         sys.exit(status)
+
+
+def _end_in_order(arguments: Sequence[str]) -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that nothing half-written stays.
+
+    Not ``train``, whose folder is in order at any moment, and which may be waiting for another process.
+    """
+    at_hand = threading.current_thread() is threading.main_thread() and arguments[:1] != ["train"]
+    if at_hand and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _take_debug(arguments: list[str]) -> tuple[list[str], bool]:
@@ -109,6 +123,8 @@ def _report(error: Exception, debug: bool) -> int:
         return _say(str(error), error.exit_code)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _say(f"no space left to write {error.filename or 'the output'}: free some and run the command again", 1)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return _say(f"{error.filename}: its name is too long", 1)
     return _say(one_line(error) + ("" if debug else " (run again with --debug for the traceback)"), 1)
 
 

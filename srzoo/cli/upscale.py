@@ -167,10 +167,14 @@ class _Work:
 
     def enlarge(self, source: Path, out: Path, tell: Tell) -> tuple[Image, Image]:
         """Enlarge one file; hand back what was read and what was written."""
-        from srzoo.images import read_image, write_image
+        from srzoo.images import largest_side, read_image, write_image
         from srzoo.resize import imresize
+        from srzoo.scale import scaled
 
         image = read_image(source)
+        most, side = largest_side(out), scaled(max(image.pixels.shape[:2]), self.model.scale)
+        if most is not None and side > most:
+            raise ImageError(f"{out} would have {side} pixels per side, and {out.suffix} holds {most}: write a .png")
         if image.alpha is not None and out.suffix.lower() in NO_ALPHA:
             if not image.opaque:
                 raise ImageError(f"{source} has transparency, which {out.suffix} cannot hold: write a .png")

@@ -40,6 +40,8 @@ def open_dataset(text: str, base: Path | None = None) -> Dataset:
         root = options.pop("root", None)
         if root is not None and not isinstance(root, str):
             raise OptionError(f"{text}: root is a path, not {root!r}")
+        if root == "":
+            raise OptionError(f"{text}: root is empty: name a folder, or leave root out")
         given = options if part.variant is None else {"variant": part.variant, **options}
         return _open(part, given, None if root is None else _place(root, base), base)
     path, whole = _place(name, base), _place(text, base)
@@ -113,11 +115,19 @@ def _sort_of(path: Path) -> tuple[str, Path, dict[str, Any]]:
     """Which data set reads a path, from where, with which options."""
     if path.suffix == PACK_SUFFIX:
         return "pack", path, {}
-    if (path / "LR").is_dir():
-        return "paired", path, {}
+    pair = _folders_called(path, "HR", "LR")
+    if "lr" in pair:
+        return "paired", path, {kind: written for kind, written in pair.items() if written != kind.upper()}
     if any((path / f"X{scale}" / "HR").is_dir() for scale in (2, 3, 4, 8)):
         return "paired", path, {"hr": "X{scale}/HR", "lr": "X{scale}/LR"}
-    return "folder", path / "HR" if (path / "HR").is_dir() else path, {}
+    return "folder", path / pair["hr"] if "hr" in pair else path, {}
+
+
+def _folders_called(path: Path, *names: str) -> dict[str, Any]:
+    """Which folders of these names there are, in small letters, and how each is written; exactly so where it can be."""
+    written = sorted(each.name for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
+    found = {name.lower(): each for name in names for each in written if each.lower() == name.lower()}
+    return found | {name.lower(): name for name in names if name in written}
 
 
 def _open(part: ResolvedPart, given: Mapping[str, Any], root: Path | None, base: Path | None) -> Dataset:

@@ -131,7 +131,7 @@ def check_samples(recipe: Recipe, config: ModelConfig, objectives: Sequence[Obje
                 if not model.draws_samples:
                     raise TrainingError(
                         f"stage {stage.name}: {term} compares samples, and latent {config.latent.name} draws none; "
-                        "take one that does, such as conditional"
+                        f"take one that does, such as conditional, or leave the stage out: stages.{stage.name}.steps=0"
                     )
                 if name == "prior" and not stage.temperature:
                     raise TrainingError(

@@ -321,9 +321,10 @@ class Run:
         stage, last = self.recipe.stages[self.progress.stage], saved[0].step
         if guard.on_blow_up == "stop" or before >= guard.rollbacks:
             again = f" after {before} rollbacks" if before else ""
+            remedy = ', or with guard.on_blow_up = "rollback"' if guard.on_blow_up == "stop" else ""
             raise TrainingError(
                 f"stage {stage.name}: {reason}{again}; the state after step {last} is kept in {self.folder}; train "
-                'again with a lower learning_rate and another --output, or with guard.on_blow_up = "rollback"'
+                f"again with a lower learning_rate and another --output{remedy}"
             )
         self._fabric.barrier()
         self._take_up(*saved)

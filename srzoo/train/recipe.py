@@ -85,7 +85,7 @@ class Data(Table):
     """Data sets of HR photos, as `srzoo.data.reference.open_dataset` reads them: names, or paths relative to the data
     folder of the run."""
 
-    validation: str
+    validation: str = Field(min_length=1)
     """Data set of HR photos by which models are chosen, likewise."""
 
     sizes: tuple[Share, ...] = ()
