@@ -170,6 +170,14 @@ class WholeModel(Model):
         return self.forward(lr).sr.clamp(0, 1)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether something failed for want of memory, on the host or on a GPU."""
+    wanting = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in wanting)
+    )
+
+
 @contextmanager
 def _blaming(kind: str, name: str) -> Iterator[None]:
     """Tell what goes wrong in a third party's part with its name; srzoo's own speak for themselves.
@@ -179,10 +187,10 @@ def _blaming(kind: str, name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (SrzooError, torch.OutOfMemoryError):
+    except SrzooError:
         raise
     except (Exception, SystemExit) as error:
-        if name.startswith("srzoo:"):
+        if name.startswith("srzoo:") or is_out_of_memory(error):
             raise
         raise BrokenPluginError(
             f"{kind} {name} failed in use ({one_line(error)}): see: srzoo check {kind} {name}"

@@ -57,8 +57,10 @@ class Half(Choosy):
 class Failing(Choosy):
     """Fails."""
 
+    error: Exception = ValueError("my bug")
+
     def forward(self, lr: Tensor) -> Tensor:
-        raise ValueError("my bug")
+        raise self.error
 
 
 def test_a_third_party_s_mistake_is_told_with_its_name() -> None:
@@ -67,6 +69,10 @@ def test_a_third_party_s_mistake_is_told_with_its_name() -> None:
         WholeModel(Half(), config).upscale(torch.rand(3, 7, 9))
     with pytest.raises(BrokenPluginError, match=r"theirs:odd failed in use \(ValueError: my bug\)"):
         WholeModel(Failing(), config).upscale(torch.rand(3, 7, 9))
+    hungry = Failing()
+    hungry.error = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes")
+    with pytest.raises(RuntimeError, match="allocate memory"):  # the program then advises smaller tiles
+        WholeModel(hungry, config).upscale(torch.rand(3, 7, 9))
 
 
 def test_sides_are_padded_to_multiples_and_cropped() -> None:

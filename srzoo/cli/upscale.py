@@ -168,6 +168,7 @@ class _Work:
     def enlarge(self, source: Path, out: Path, tell: Tell) -> tuple[Image, Image]:
         """Enlarge one file; hand back what was read and what was written."""
         from srzoo.images import largest_side, read_image, write_image
+        from srzoo.model import is_out_of_memory
         from srzoo.resize import imresize
         from srzoo.scale import scaled
 
@@ -188,7 +189,7 @@ class _Work:
                 progress=lambda done, tiles: tell(done, tiles, ""),
             )
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             side = max(image.pixels.shape[:2])
             smaller = max(16, min(self.tile or side, side) // 2)
@@ -200,13 +201,6 @@ class _Work:
         result = replace(image, pixels=pixels, alpha=alpha)
         write_image(out, result)
         return image, result
-
-
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
-    )
 
 
 def _write_comparison(file: Path, image: Image, result: Image, scale: Scale, name: str) -> None:
