@@ -65,12 +65,32 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
             raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         single = image.mode in ("1", "L", "LA")
+        pixels = np.asarray(image.convert("L" if single else "RGB"))
+        if alpha is not None:
+            pixels = with_colours_spread(pixels, np.asarray(alpha))
         kept = ("exif", "icc_profile") if image.mode in OWN_COLOURS else ("exif",)
         info = {key: image.info[key] for key in kept if key in image.info}
-        return _from_array(
-            np.asarray(image.convert("L" if single else "RGB")), Layout("pil", alpha=alpha, info=info), device
-        )
+        return _from_array(pixels, Layout("pil", alpha=alpha, info=info), device)
     raise ImageError(f"cannot enlarge a {type(image).__name__}; give a tensor, a numpy array or a PIL image")
+
+
+def with_colours_spread(pixels: np.ndarray[Any, Any], alpha: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Pixels that have the colour of the nearest visible one wherever alpha is 0.
+
+    What lies there, mostly black, would bleed into the edges of what is seen when both are enlarged.
+
+    Args:
+        pixels: (H, W) or (H, W, 3).
+        alpha: (H, W).
+    """
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return pixels
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    spread: np.ndarray[Any, Any] = pixels[rows, columns]
+    return spread
 
 
 def _from_torch(image: Tensor, device: torch.device | None) -> tuple[Tensor, Layout]:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image as pillow
 from PIL import ImageCms
 
+import srzoo
 from srzoo.api import build
 from srzoo.checkpoint import load_model, save_model
 from srzoo.cli import main
@@ -171,6 +172,19 @@ def test_a_folder_goes_on_after_a_bad_file(folder: Path, tmp_path: Path) -> None
         (folder / f"{name}.png").write_bytes(b"no image")
     result = run("upscale", folder, tmp_path / "none", "--model", "nearest")
     assert result.exit_code == 1 and result.stderr.strip().endswith("3 of 3 images failed: a.png, aa.png, b.png")
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_what_is_transparent_does_not_bleed_into_edges(tmp_path: Path, gray: bool) -> None:
+    rows, columns = np.mgrid[:24, :24] - 11.5
+    alpha = np.where(rows**2 + columns**2 < 64, 255, 0).astype(np.uint8)
+    white = alpha if gray else np.repeat(alpha[..., None], 3, axis=2)
+    write_image(tmp_path / "disc.png", Image(white, alpha))
+    assert run("upscale", tmp_path / "disc.png", tmp_path / "large.png", "--model", "bicubic").exit_code == 0
+    assert read_image(tmp_path / "large.png").pixels.min() == 255
+    with pillow.open(tmp_path / "disc.png") as opened:
+        large = srzoo.load("bicubic", 4).upscale(opened)
+    assert np.asarray(large)[..., 0].min() == 255 and np.asarray(large)[..., -1].min() == 0
 
 
 def test_an_opaque_alpha_is_no_transparency(photos: list[np.ndarray], tmp_path: Path) -> None:

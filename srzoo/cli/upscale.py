@@ -169,6 +169,7 @@ class _Work:
         """Enlarge one file; hand back what was read and what was written."""
         from srzoo.images import largest_side, read_image, write_image
         from srzoo.model import is_out_of_memory
+        from srzoo.pixels import with_colours_spread
         from srzoo.resize import imresize
         from srzoo.scale import scaled
 
@@ -180,9 +181,10 @@ class _Work:
             if not image.opaque:
                 raise ImageError(f"{source} has transparency, which {out.suffix} cannot hold: write a .png")
             image = replace(image, alpha=None)
+        seen = image.pixels if image.alpha is None else with_colours_spread(image.pixels, image.alpha)
         try:
             pixels = self.model.upscale(
-                image.pixels,
+                seen,
                 temperature=self.temperature,
                 seed=self.seed,
                 tile=self.tile,
