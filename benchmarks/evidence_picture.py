@@ -36,7 +36,7 @@ def scores() -> Scores:
     found: Scores = {}
     for row in json.loads((RESULTS / "perception.json").read_text()):
         kind = "sample" if row["temperature"] else "mean"
-        found[row["set"], row["model"], kind] = {name: row.get(name, 0.0) for name in DISTANCES}
+        found[row["set"], row["model"], kind] = {name: row[name] for name in DISTANCES if name in row}
     for row in json.loads((RESULTS / "distribution.json").read_text()):
         found.setdefault((row["set"], row["model"], row["kind"]), {})["distribution"] = row["mean"]
     return found

@@ -33,6 +33,13 @@ def blowing_up(tmp_path: Path, guard: str = "") -> Path:
     return path
 
 
+def begun(tmp_path: Path, photos: Path, text: str = RECIPE, changes: dict[str, Any] | None = None) -> Run:
+    """A run of a recipe, in this process."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(text)
+    return Run(load_recipe(str(path), changes), tmp_path / "run", photos)
+
+
 @pytest.mark.parametrize("every", [1, 100])
 def test_a_blow_up_names_the_first_term_and_keeps_the_last_good_state(every: int, photos: Path, tmp_path: Path) -> None:
     stopped = train(blowing_up(tmp_path), photos, tmp_path / "run", "--set", f"log_every={every}")
@@ -70,9 +77,7 @@ def test_rollbacks_are_counted(photos: Path, tmp_path: Path) -> None:
 def test_rollbacks_to_one_checkpoint_are_counted_too(
     times: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE.replace("[data]", '[guard]\non_blow_up = "rollback"\nrollbacks = 2\n[data]'))
-    run = Run(load_recipe(str(path)), tmp_path / "run", photos)
+    run = begun(tmp_path, photos, RECIPE.replace("[data]", '[guard]\non_blow_up = "rollback"\nrollbacks = 2\n[data]'))
     step, seen, notes = Trainer.step, [0], []
 
     def unlucky(trainer: Trainer, batch: Batch, number: int, rate: float) -> dict[str, torch.Tensor]:
@@ -99,9 +104,7 @@ def test_rollbacks_to_one_checkpoint_are_counted_too(
 def test_the_first_term_is_named_whether_or_not_its_step_was_to_have_a_row(
     every: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE.replace("save_every = 2", "save_every = 100"))
-    run = Run(load_recipe(str(path), {"log_every": every}), tmp_path / "run", photos)
+    run = begun(tmp_path, photos, RECIPE.replace("save_every = 2", "save_every = 100"), {"log_every": every})
     whole = KLLoss.forward
 
     def broken(loss: KLLoss, prior: Any, posterior: Any, step: int) -> torch.Tensor:
@@ -117,9 +120,7 @@ def test_the_first_term_is_named_whether_or_not_its_step_was_to_have_a_row(
 def test_a_discriminator_that_is_no_number_is_not_saved(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE)
-    run = Run(load_recipe(str(path)), tmp_path / "run", photos)
+    run = begun(tmp_path, photos)
     whole, seen = HingeLoss.discriminator, [0]
 
     def broken(loss: HingeLoss, real: Any, fake: Any) -> torch.Tensor:
@@ -138,9 +139,7 @@ def test_a_discriminator_that_is_no_number_is_not_saved(
 def test_weights_that_the_last_update_ruined_are_not_kept(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE)
-    run = Run(load_recipe(str(path)), tmp_path / "run", photos)
+    run = begun(tmp_path, photos)
     step = Trainer.step
 
     def last_is_too_far(trainer: Trainer, batch: Batch, number: int, rate: float) -> dict[str, torch.Tensor]:

@@ -125,9 +125,12 @@ def _sort_of(path: Path) -> tuple[str, Path, dict[str, Any]]:
 
 def _folders_called(path: Path, *names: str) -> dict[str, Any]:
     """Which folders of these names there are, in small letters, and how each is written; exactly so where it can be."""
-    written = sorted(each.name for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
-    found = {name.lower(): each for name in names for each in written if each.lower() == name.lower()}
-    return found | {name.lower(): name for name in names if name in written}
+    try:
+        with os.scandir(path) as entries:  # which may be millions: no more is asked of most than their names
+            written = sorted(each.name for each in entries if each.name.upper() in names and each.is_dir())
+    except OSError:  # whoever reads it says why
+        return {}
+    return {each.lower(): each for each in reversed(written)}
 
 
 def _open(part: ResolvedPart, given: Mapping[str, Any], root: Path | None, base: Path | None) -> Dataset:
