@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from srzoo.checkpoint import kept_weights
 from srzoo.contracts import Upscaler
 from srzoo.model import Model, SRModel, WholeModel
-from srzoo.scale import Scale, scaled
+from srzoo.scale import Scale, scaled_size
 from srzoo.self_ensemble import SIDES, SelfEnsemble
 from srzoo.tiling import fitted
 
@@ -82,7 +82,7 @@ def _told_macs(upscaler: Upscaler, lr: torch.Tensor) -> int | None:
     def enlarge(piece: torch.Tensor) -> torch.Tensor:
         n, c, height, width = piece.shape
         pieces[height, width] += 1
-        return piece.new_empty(n, c, scaled(height, upscaler.scale), scaled(width, upscaler.scale))
+        return piece.new_empty(n, c, *scaled_size((height, width), upscaler.scale))
 
     fitted(enlarge, lr, upscaler.scale, upscaler.multiple_of, upscaler.fixed_size)
     told = [(upscaler.count_macs(*size), pieces[size]) for size in pieces]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import inf, lcm
 from operator import index
@@ -16,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo.contracts import Decoder, Encoder, Latent, Output, PreEncoder, Upscaler
-from srzoo.errors import BrokenPluginError, ImageError, SrzooError, UsageError
+from srzoo.errors import ImageError, UsageError
 from srzoo.noise import position_noise
-from srzoo.options import one_line
 from srzoo.pixels import Picture, from_tensor, to_tensor
-from srzoo.scale import Scale, denominator, exact_scale, scaled
+from srzoo.scale import Scale, denominator, exact_scale, scaled_size
+from srzoo.seams import blaming, check_image, check_latent, check_maps
 from srzoo.spec import Spec
 from srzoo.tiling import blended, fitted, tiled
 
@@ -158,9 +156,9 @@ class WholeModel(Model):
 
     def forward(self, lr: Tensor) -> Output:
         """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), rounded down, not clamped."""
-        with _blaming("upscaler", self._name):
+        with blaming("upscaler", self._name):
             sr = _fitted(self.upscaler, lr)
-        _check_size("upscaler", self._name, sr, lr, self.scale)
+        check_image("upscaler", self._name, sr, len(lr), scaled_size(lr.shape[-2:], self.scale))
         return Output(sr)
 
     def enlarge(
@@ -168,47 +166,6 @@ class WholeModel(Model):
     ) -> Tensor:
         """See `Model.enlarge`; there is no latent to be handed noise."""
         return self.forward(lr).sr.clamp(0, 1)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether something failed for want of memory, on the host or on a GPU."""
-    wanting = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in wanting)
-    )
-
-
-@contextmanager
-def _blaming(kind: str, name: str) -> Iterator[None]:
-    """Tell what goes wrong in a third party's part with its name; srzoo's own speak for themselves.
-
-    Raises:
-        BrokenPluginError: Something does.
-    """
-    try:
-        yield
-    except SrzooError:
-        raise
-    except (Exception, SystemExit) as error:
-        if name.startswith("srzoo:") or is_out_of_memory(error):
-            raise
-        raise BrokenPluginError(
-            f"{kind} {name} failed in use ({one_line(error)}): see: srzoo check {kind} {name}"
-        ) from error
-
-
-def _check_size(kind: str, name: str, sr: Tensor, lr: Tensor, scale: Scale) -> None:
-    """Whether an image is as large as it has to be.
-
-    Raises:
-        BrokenPluginError: It is not.
-    """
-    wanted = (len(lr), 3, *(scaled(side, scale) for side in lr.shape[-2:]))
-    if tuple(sr.shape) != wanted:
-        made, due = ("x".join(map(str, each[-3:])) for each in (tuple(sr.shape), wanted))
-        raise BrokenPluginError(
-            f"{kind} {name} made an image of {made} where {due} were due: see: srzoo check {kind} {name}"
-        )
 
 
 def _fitted(upscaler: Upscaler, lr: Tensor) -> Tensor:
@@ -280,31 +237,38 @@ class SRModel(Model):
             hr: (N, 3, scale * H, scale * W), rounded down, where the latent is to use its posterior.
             noise: One standard normal map per entry of `noise_specs`; empty for the latent's mean.
         """
-        size, padded_size = lr.shape[-2:], self.padded_size(*lr.shape[-2:])
-        height, width = (scaled(each, self.scale) for each in size)
-        rows, columns = (padded - each for padded, each in zip(padded_size, size, strict=True))
-        padded = F.pad(lr, (0, columns, 0, rows), mode="replicate")
+        n, size = len(lr), self.padded_size(*lr.shape[-2:])
+        (height, width), (rows, columns) = (scaled_size(each, self.scale) for each in (lr.shape[-2:], size))
+        padded = F.pad(lr, (0, size[1] - lr.shape[-1], 0, size[0] - lr.shape[-2]), mode="replicate")
         if hr is not None:
-            rows, columns = (scaled(each, self.scale) for each in padded_size)
             hr = F.pad(hr, (0, columns - width, 0, rows - height), mode="replicate")
         first = self._run("pre_encoder", padded)
+        check_maps("pre_encoder", self._name_of("pre_encoder"), [first], [self.pre_encoder.out_spec], n, size)
         features = self._encode(first)
         latent = self._run("latent", features[-1], hr, noise)
+        check_latent(self._name_of("latent"), latent, self.latent.out_spec, self.noise_specs, n, size)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
-        sr = self._run("decoder", handed)[..., :height, :width]
-        _check_size("decoder", self.config["decoder"]["name"], sr, lr, self.scale)
+        sr = self._run("decoder", handed)
+        check_image("decoder", self._name_of("decoder"), sr, n, (rows, columns))
+        sr = sr[..., :height, :width]
         if self.base is not None:
             sr = sr + _fitted(self.base, lr)
         return Output(sr, latent.prior, latent.posterior, latent.losses)
 
     def _encode(self, first: Tensor) -> tuple[Tensor, ...]:
         """The encoder's maps of the pre-encoded features, also where it takes one size only."""
-        fixed = self.encoder.fixed_size
+        fixed, stride = self.encoder.fixed_size, self.pre_encoder.out_spec.stride
+
+        def encode(part: Tensor) -> tuple[Tensor, ...]:
+            maps: tuple[Tensor, ...] = self._run("encoder", part)
+            size = int(part.shape[-2] * stride), int(part.shape[-1] * stride)
+            check_maps("encoder", self._name_of("encoder"), maps, self.encoder.out_specs, len(part), size)
+            return maps
+
         if fixed is None:
-            return self._run("encoder", first)
-        stride = self.pre_encoder.out_spec.stride
+            return encode(first)
         strides = [spec.stride / stride for spec in self.encoder.out_specs]
-        return blended(partial(self._run, "encoder"), first, (int(fixed[0] / stride), int(fixed[1] / stride)), strides)
+        return blended(encode, first, (int(fixed[0] / stride), int(fixed[1] / stride)), strides)
 
     def _run(self, kind: str, *handed: Any) -> Any:
         """Put something through a part; what goes wrong in a third party's is told with its name.
@@ -312,8 +276,12 @@ class SRModel(Model):
         Raises:
             BrokenPluginError: It does.
         """
-        with _blaming(kind, self.config[kind]["name"]):
+        with blaming(kind, self._name_of(kind)):
             return getattr(self, kind)(*handed)
+
+    def _name_of(self, kind: str) -> str:
+        name: str = self.config[kind]["name"]
+        return name
 
     def noise(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 from numbers import Integral, Real
@@ -65,6 +66,12 @@ def scaled(length: int, scale: Scale) -> int:
     at a whole pixel of the result has as many pixels as its share of the whole.
     """
     return length * scale if isinstance(scale, int) else floor(length * scale)
+
+
+def scaled_size(size: Sequence[int], scale: Scale) -> tuple[int, int]:
+    """Height and width of an image that was ``size`` before, rounded down."""
+    height, width = size
+    return scaled(height, scale), scaled(width, scale)
 
 
 def denominator(scale: Scale) -> int:

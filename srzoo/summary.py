@@ -13,7 +13,7 @@ from srzoo.assembly import build_discriminator, build_model
 from srzoo.config import STAGES, ModelConfig
 from srzoo.errors import UsageError
 from srzoo.model import SRModel
-from srzoo.scale import Scale, plain, scaled
+from srzoo.scale import Scale, plain, scaled_size
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def summarize(config: ModelConfig, size: tuple[int, int] = (180, 320)) -> Summar
         for kind in STAGES
     ]
     discriminator = build_discriminator(config, device="meta")
-    height, width = (scaled(side, model.scale) for side in size)
+    height, width = scaled_size(size, model.scale)
     if min(height, width) < discriminator.min_size:
         raise UsageError(
             f"discriminator {config.discriminator.name} needs {discriminator.min_size} HR pixels per side, "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srzoo.scale import Scale, denominator, scaled
+from srzoo.scale import Scale, denominator, scaled, scaled_size
 from srzoo.spec import common_multiple
 
 
@@ -43,7 +43,7 @@ def tiled(
         return enlarge(lr, (0, 0))
     side = max(multiple, tile // multiple * multiple)
     halo = -(-halo // multiple) * multiple
-    out = torch.empty((n, c, scaled(height, scale), scaled(width, scale)), dtype=lr.dtype, device=lr.device)
+    out = torch.empty((n, c, *scaled_size((height, width), scale)), dtype=lr.dtype, device=lr.device)
     starts = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
     for done, (top, left) in enumerate(starts, 1):
         bottom, right = min(top + side, height), min(left + side, width)

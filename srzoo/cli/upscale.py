@@ -168,10 +168,10 @@ class _Work:
     def enlarge(self, source: Path, out: Path, tell: Tell) -> tuple[Image, Image]:
         """Enlarge one file; hand back what was read and what was written."""
         from srzoo.images import largest_side, read_image, write_image
-        from srzoo.model import is_out_of_memory
         from srzoo.pixels import with_colours_spread
         from srzoo.resize import imresize
         from srzoo.scale import scaled
+        from srzoo.seams import is_out_of_memory
 
         image = read_image(source)
         most, side = largest_side(out), scaled(max(image.pixels.shape[:2]), self.model.scale)

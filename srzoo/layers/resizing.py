@@ -8,7 +8,7 @@ from torch import Tensor
 
 from srzoo.contracts import Upscaler
 from srzoo.resize import Kernel, resize_tensor
-from srzoo.scale import Scale, scaled
+from srzoo.scale import Scale, scaled_size
 
 
 class ResizeUpscaler(Upscaler):
@@ -23,5 +23,5 @@ class ResizeUpscaler(Upscaler):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, scale * H, scale * W), rounded down."""
-        size = (scaled(lr.shape[-2], self.scale), scaled(lr.shape[-1], self.scale))
+        size = scaled_size(lr.shape[-2:], self.scale)
         return resize_tensor(lr, size, kernel=self.kernel, scale=self.scale)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from srzoo.errors import TrainingError
+from srzoo.errors import BrokenPluginError, TrainingError
 from srzoo.resize import holding
 from srzoo.train.batch import Batch
 
@@ -92,7 +92,7 @@ class StepGraphs:
             with holding() as held, recorder:
                 values = self._take(kind, inputs)
                 scalars = torch.stack([value.float() for value in values.values()])
-        except RuntimeError as error:
+        except (RuntimeError, BrokenPluginError) as error:
             raise TrainingError(
                 f"steps cannot be recorded as CUDA graphs ({_cause(error)}); go on with --no-graphs --resume"
             ) from error

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from srzoo.assembly import Chosen, choose
 from srzoo.config import PartConfig
 from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, Loss, SamplesLoss
 from srzoo.errors import BrokenPluginError, ConfigError
 from srzoo.options import construct
+from srzoo.seams import blaming, check_scalar
 from srzoo.train.recipe import Stage, Term
+
+AnyLoss = TypeVar("AnyLoss", bound=Loss)
+
+
+@dataclass(frozen=True)
+class Weighed(Generic[AnyLoss]):
+    """A loss in a branch."""
+
+    weight: float
+    """What its value is multiplied by."""
+
+    name: str
+    """Its qualified name."""
+
+    loss: AnyLoss
+    """The loss itself; branches that ask for the same share it."""
+
+    def measure(self, method: Callable[..., Tensor], *handed: Any) -> Tensor:
+        """What ``method``, one of the loss's, makes of what it is handed: a scalar.
+
+        Raises:
+            BrokenPluginError: A third party's fails, or it makes something else.
+        """
+        with blaming("loss", self.name):
+            value = method(*handed)
+        check_scalar("loss", self.name, value)
+        return value
+
+    def gradient(self, value: Tensor, image: Tensor) -> Tensor:
+        """What ``value``, one of its, has for gradient at an image; raises as `measure` does."""
+        with blaming("loss", self.name):
+            (gradient,) = torch.autograd.grad(value, image)
+        return gradient
 
 
 @dataclass
 class Branch:
-    """Losses on what is decoded from the prior, or from the posterior; each with its weight."""
+    """Losses on what is decoded from the prior, or from the posterior, by their names in the recipe."""
 
-    image: dict[str, tuple[float, ImageLoss]] = field(default_factory=dict)
-    samples: dict[str, tuple[float, SamplesLoss]] = field(default_factory=dict)
-    latent: dict[str, tuple[float, LatentLoss]] = field(default_factory=dict)
-    adversarial: dict[str, tuple[float, AdversarialLoss]] = field(default_factory=dict)
+    image: dict[str, Weighed[ImageLoss]] = field(default_factory=dict)
+    samples: dict[str, Weighed[SamplesLoss]] = field(default_factory=dict)
+    latent: dict[str, Weighed[LatentLoss]] = field(default_factory=dict)
+    adversarial: dict[str, Weighed[AdversarialLoss]] = field(default_factory=dict)
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -38,7 +72,7 @@ class Branch:
 
     def steady(self, step: int) -> bool:
         """Whether no loss asks for anything else in a later step than in this one."""
-        return all(loss.steady(step) for _, loss in self.latent.values())
+        return all(term.loss.steady(step) for term in self.latent.values())
 
 
 class Objective(nn.Module):
@@ -55,7 +89,7 @@ class Objective(nn.Module):
 
     def __init__(self, stage: Stage, scale: int) -> None:
         super().__init__()
-        self.adversarial: AdversarialLoss | None = None
+        self.adversarial: Weighed[AdversarialLoss] | None = None
         """What generator and discriminator play by, where the stage has a discriminator."""
         self.branches: dict[str, Branch] = {}
         self._made = nn.ModuleDict()
@@ -64,13 +98,14 @@ class Objective(nn.Module):
         for name, terms in stage.branches():
             self.branches[name] = self._branch(stage, name, terms, scale)
         players = [each for branch in self.branches.values() for each in branch.adversarial.items()]
-        if len({name for name, _ in players}) > 1 or len({id(loss) for _, (_, loss) in players}) > 1:
+        names = list(dict.fromkeys(name for name, _ in players))
+        if len(names) > 1 or len({id(term.loss) for _, term in players}) > 1:
             raise ConfigError(
-                f"stage {stage.name}: {', '.join(dict.fromkeys(name for name, _ in players))}: one discriminator plays "
+                f"stage {stage.name}: {', '.join(names)}: one discriminator plays "
                 "by one adversarial loss; name the same one, with the same options, in prior and posterior"
             )
         if players:
-            self.adversarial = players[0][1][1]
+            self.adversarial = players[0][1]
         elif stage.r1:
             raise ConfigError(f"stage {stage.name}: r1 is the discriminator's; name an adversarial loss, such as hinge")
 
@@ -86,16 +121,17 @@ class Objective(nn.Module):
     def _branch(self, stage: Stage, name: str, terms: Mapping[str, Term], scale: int) -> Branch:
         branch = Branch()
         for key, term in terms.items():
-            loss = self._make(key, term.options, scale)
+            chosen = _chosen(key, term.options)
+            name_of_part, loss = chosen.part.ref.qualified, self._make(chosen, scale)
             if isinstance(loss, ImageLoss):
-                branch.image[key] = term.weight, loss
+                branch.image[key] = Weighed(term.weight, name_of_part, loss)
             elif isinstance(loss, SamplesLoss):
-                branch.samples[key] = term.weight, loss
+                branch.samples[key] = Weighed(term.weight, name_of_part, loss)
             elif isinstance(loss, LatentLoss):
-                branch.latent[key] = term.weight, loss
+                branch.latent[key] = Weighed(term.weight, name_of_part, loss)
             else:
                 assert isinstance(loss, AdversarialLoss)
-                branch.adversarial[key] = term.weight, loss
+                branch.adversarial[key] = Weighed(term.weight, name_of_part, loss)
         if name == "prior" and branch.latent:
             raise ConfigError(
                 f"stage {stage.name}: {', '.join(branch.latent)} compares posterior and prior, which steps from the "
@@ -108,9 +144,8 @@ class Objective(nn.Module):
             )
         return branch
 
-    def _make(self, name: str, options: Mapping[str, Any], scale: int) -> Loss:
-        """The loss of that name; branches that ask for the same share it."""
-        chosen = _chosen(name, options)
+    def _make(self, chosen: Chosen, scale: int) -> Loss:
+        """The loss; branches that ask for the same share it."""
         key = f"{chosen.part.ref.qualified} {sorted(chosen.options.items())}".replace(".", "_")
         if key not in self._made:
             cls = chosen.part.ref.load()

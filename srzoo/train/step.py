@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from srzoo.contracts import Discriminator, Output
 from srzoo.model import SRModel
+from srzoo.seams import blaming, check_logits
 from srzoo.train.batch import Batch
 from srzoo.train.engine import average_over_processes
 from srzoo.train.graphs import Kind, StepGraphs, Values
 from srzoo.train.latent import channel_nats
-from srzoo.train.objective import Branch, Objective
+from srzoo.train.objective import Branch, Objective, Weighed
 from srzoo.train.optimizers import discriminator_optimizer, generator_optimizer, rate_share, set_rate
 from srzoo.train.recipe import Stage
 from srzoo.train.twice import DifferentiableTwice
@@ -55,6 +56,7 @@ class Trainer:
         self._scaled = precision == "fp16"
         self._model = fabric.setup_module(model)
         self._judge = discriminator
+        self._judge_name = model.config["discriminator"]["name"]
         self._graphs: StepGraphs | None = None
         self.optimizers = {"generator": generator_optimizer(model, stage)}
         """By name: ``generator``, and ``discriminator`` where there is one."""
@@ -127,43 +129,52 @@ class Trainer:
         output: Output = self._model(batch.lr, batch.hr if kind.posterior else None, batch.noise)
         leaf = output.sr.detach().requires_grad_()
         pull = torch.zeros_like(leaf)
-        for term, weight, value in self._image_terms(branch, leaf, batch, draws):
-            (gradient,) = torch.autograd.grad(value, leaf)
-            pull.add_(gradient, alpha=weight)
-            values.add(f"{name}.{term}", value)
-            values.add(f"at_image.{name}.{term}", weight**2 * gradient.square().sum())
+        for key, term, value in self._image_terms(branch, leaf, batch, draws):
+            gradient = term.gradient(value, leaf)
+            pull.add_(gradient, alpha=term.weight)
+            values.add(f"{name}.{key}", value)
+            values.add(f"at_image.{name}.{key}", term.weight**2 * gradient.square().sum())
         total = (output.sr * pull).sum()
-        for term, extra in output.losses.items():
-            values.add(f"{name}.{term}", extra)
+        for key, extra in output.losses.items():
+            values.add(f"{name}.{key}", extra)
             total = total + extra
         if output.posterior:
-            for term, (weight, loss) in branch.latent.items():
-                value = loss(output.prior, output.posterior, number)
-                values.add(f"{name}.{term}", value)
-                total = total + weight * value
+            for key, charge in branch.latent.items():
+                value = charge.measure(charge.loss, output.prior, output.posterior, number)
+                values.add(f"{name}.{key}", value)
+                total = total + charge.weight * value
             for channel, nats in enumerate(channel_nats(output.posterior, output.prior)):
                 values.add(f"kl.{channel}", nats)
         self._fabric.backward(total / values.parts)
         return leaf.detach()[::draws]
 
-    def _image_terms(self, branch: Branch, sr: Tensor, batch: Batch, draws: int) -> Iterator[tuple[str, float, Tensor]]:
-        for name, (weight, loss) in branch.image.items():
+    def _image_terms(
+        self, branch: Branch, sr: Tensor, batch: Batch, draws: int
+    ) -> Iterator[tuple[str, Weighed[Any], Tensor]]:
+        for name, term in branch.image.items():
             with self._autocast(self._half_losses):
-                value = loss(sr, batch.hr, batch.lr)
-            yield name, weight, value
-        for name, (weight, comparison) in branch.samples.items():
+                value = term.measure(term.loss, sr, batch.hr, batch.lr)
+            yield name, term, value
+        for name, pair in branch.samples.items():
             with self._autocast(self._half_losses):
-                value = comparison(sr[::draws], sr[1::draws], batch.hr[::draws], batch.lr[::draws])
-            yield name, weight, value
-        for name, (weight, game) in branch.adversarial.items():
-            assert self._judge is not None
+                value = pair.measure(pair.loss, sr[::draws], sr[1::draws], batch.hr[::draws], batch.lr[::draws])
+            yield name, pair, value
+        for name, game in branch.adversarial.items():
             with self._autocast(self._half_losses):
                 real: tuple[Tensor, ...] = ()
-                if game.needs_real:
+                if game.loss.needs_real:
                     with torch.no_grad():
-                        real = tuple(each.repeat_interleave(draws, dim=0) for each in self._judge(batch.hr[::draws]))
-                value = game.generator(_floats(real), _floats(self._judge(sr)))
-            yield name, weight, value
+                        logits = self._logits(self._judge, batch.hr[::draws])
+                        real = tuple(each.repeat_interleave(draws, dim=0) for each in logits)
+                value = game.measure(game.loss.generator, real, self._logits(self._judge, sr))
+            yield name, game, value
+
+    def _logits(self, judge: Any, image: Tensor) -> tuple[Tensor, ...]:
+        """What the discriminator, as Fabric wrapped it or as it is, makes of images, in float32."""
+        with blaming("discriminator", self._judge_name):
+            maps = judge(image)
+        check_logits("discriminator", self._judge_name, maps, len(image))
+        return tuple(each.float() for each in maps)
 
     def _autocast(self, wanted: bool) -> Any:
         return self._fabric.autocast() if wanted else nullcontext()
@@ -174,11 +185,11 @@ class Trainer:
         assert game is not None
         for index, (part, fake) in enumerate(zip(parts, fakes, strict=True)):
             with self._fabric.no_backward_sync(self._players, enabled=index < len(parts) - 1):
-                real_logits, fake_logits = _floats(self._players(part.hr)), _floats(self._players(fake))
-                loss = game.discriminator(real_logits, fake_logits)
+                logits = self._logits(self._players, part.hr), self._logits(self._players, fake)
+                loss = game.measure(game.loss.discriminator, *logits)
                 values.add("discriminator", loss)
                 with torch.no_grad():
-                    right = game.accuracy(real_logits, fake_logits)
+                    right = game.loss.accuracy(*logits)
                 for name, share in zip(("real_accuracy", "fake_accuracy"), right, strict=True):
                     values.add(name, share)
                 if kind.penalised:
@@ -195,8 +206,8 @@ class Trainer:
         assert self._judge is not None
         real = real.detach().requires_grad_()
         with self._autocast(self._half_losses), DifferentiableTwice():
-            logits = self._judge.forward(real)
-        return gradient_penalty(_floats(logits), real)
+            logits = self._logits(self._judge.forward, real)
+        return gradient_penalty(logits, real)
 
     def _clip(self, name: str, module: Any, most: float) -> Tensor:
         norm = self._fabric.clip_gradients(module, self._moved[name], max_norm=most, error_if_nonfinite=False)
@@ -275,10 +286,6 @@ def gradient_penalty(logits: tuple[Tensor, ...], real: Tensor) -> Tensor:
     total = torch.stack([each.flatten(1).mean(dim=1) for each in logits]).mean(dim=0).sum()
     (gradient,) = torch.autograd.grad(total, real, create_graph=True)
     return gradient.square().flatten(1).sum(dim=1).mean()
-
-
-def _floats(logits: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(each.float() for each in logits)
 
 
 @contextmanager
