@@ -3,8 +3,8 @@
 The plain loop is what a reader of tutorials writes: NCHW tensors, float32, one `backward` over the weighted sum, Adam,
 no moving average, no ledger, crops that lie ready in memory. srzoo's does all of its usual work: it makes crops, keeps
 an average and a ledger, checks every term, and computes in channels_last and the recipe's precision. The LR of each
-photo is made once in a run, when a crop of it is first drawn; here that is done before the clock starts, since the first
-steps would carry what thousands share. Both take turns, so that what else the machine does hits both.
+photo is made once in a run, when a crop of it is first drawn; here that is done before the clock starts, or else the
+first steps would carry what thousands share. Both take turns, so that what else the machine does hits both.
 
     python benchmarks/train_speed.py --data photos --threads 2
     python benchmarks/train_speed.py --data photos --device cuda --profile

@@ -179,6 +179,16 @@ class Flattens(Absolute):
         return super().forward(sr.view(len(sr), -1), hr.view(len(hr), -1), lr)
 
 
+class CountsSteps(Absolute):
+    """For a schedule to come."""
+
+    steps = 0
+
+    def forward(self, sr: Tensor, hr: Tensor, lr: Tensor) -> Tensor:
+        self.steps += 1
+        return super().forward(sr, hr, lr)
+
+
 class Coarse(Absolute):
     """Averages in whatever precision it is given."""
 
@@ -217,6 +227,7 @@ BROKEN: list[tuple[str, type, str]] = [
     ("loss", OnlyMeans, "gradients"),
     ("loss", SteepAtZero, "gradients"),
     ("loss", Learns, "gradients"),
+    ("loss", CountsSteps, "counters"),
     ("loss", Flattens, "channels_last"),
     ("loss", Coarse, "bfloat16"),
     ("loss", DrawsWeights, "chance"),

@@ -15,6 +15,7 @@ from sound_parts import Plain, Width
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srzoo.contracts import PreEncoder
 from srzoo.spec import Spec
 
 
@@ -22,8 +23,22 @@ class NoPart(nn.Module):
     """Extends nothing of srzoo's."""
 
 
+class Undescribed(PreEncoder):
+    forward = Plain.forward  # type: ignore[assignment]
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.out_spec = Spec(4)
+        self.layer = nn.Conv2d(spec.channels, 4, 3, 1, 1)
+
+
 class NeedsWidth(Plain):
     def __init__(self, spec: Spec, *, width: Width) -> None:
+        super().__init__(spec, width=width)
+
+
+class WidthBeforeStar(Plain):
+    def __init__(self, spec: Spec, width: Width = 4) -> None:
         super().__init__(spec, width=width)
 
 
@@ -102,6 +117,16 @@ class LeavesTooMuchOut(Plain):
     training_only = ("layer",)
 
 
+class CountsSteps(Plain):
+    """For a schedule to come."""
+
+    steps = 0
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.steps += self.training
+        return self.layer(image)
+
+
 class DrawsGlobally(Plain):
     def forward(self, image: Tensor) -> Tensor:
         np.random.rand()
@@ -166,7 +191,9 @@ class Branches(Plain):
 
 BROKEN: list[tuple[str, type, str]] = [
     ("pre_encoder", NoPart, "imports"),
+    ("pre_encoder", Undescribed, "described"),
     ("pre_encoder", NeedsWidth, "default_constructible"),
+    ("pre_encoder", WidthBeforeStar, "options"),
     ("pre_encoder", SwallowsOptions, "options"),
     ("pre_encoder", ListForTuple, "options"),
     ("pre_encoder", OneTooMany, "specs"),
@@ -178,6 +205,7 @@ BROKEN: list[tuple[str, type, str]] = [
     ("pre_encoder", NoSuchCodebook, "gradients"),
     ("pre_encoder", Forgets, "state"),
     ("pre_encoder", LeavesTooMuchOut, "state"),
+    ("pre_encoder", CountsSteps, "counters"),
     ("pre_encoder", DrawsGlobally, "chance"),
     ("pre_encoder", WritesFiles, "files"),
     ("pre_encoder", SavesPastPython, "files"),

@@ -22,10 +22,20 @@ pytest_plugins = ["pytester"]
 
 def test_a_report_says_how_many_checks_ran() -> None:
     whole = check_part("dataset", Grays)
-    assert not whole.failed and str(whole) == "dataset Grays: 9 checks ran, 9 passed"
+    assert not whole.failed and str(whole) == "dataset Grays: 10 checks ran, 10 passed"
     broken = check_part("dataset", NoPart)
     assert str(broken).splitlines()[0] == "imports: failed: is not a subclass of srzoo.dataset.Dataset"
-    assert str(broken).splitlines()[-1] == "dataset NoPart: 1 check ran, 1 failed, 8 not run"
+    assert str(broken).splitlines()[-1] == "dataset NoPart: 1 check ran, 1 failed, 9 not run"
+
+
+def test_one_mistake_is_told_once() -> None:
+    class OutOfBeans(Fade):
+        def __init__(self, scale: int) -> None:
+            raise RuntimeError("out of beans")
+
+    failed = check_part("degradation", OutOfBeans).failed
+    assert len(failed) > 5 and failed[0].check == "default_constructible" and "out of beans" in failed[0].reason
+    assert {each.reason for each in failed[1:]} == {"as default_constructible"}
 
 
 def test_expected_failures_have_reasons_and_must_fail() -> None:
@@ -64,10 +74,10 @@ def test_what_lacks_weights_is_not_checked_and_fetches_none(monkeypatch: pytest.
     report = check_part("loss", NotAtHand)
     states = {each.check: (each.state, each.reason) for each in report.outcomes}
     passed = [name for name, (state, _) in states.items() if state == "passed"]
-    assert passed == ["imports", "default_constructible", "options"]
+    assert passed == ["imports", "described", "default_constructible", "options"]
     assert states["scalars"] == states["network"] == ("not run", "weights.pth is not at hand, offline=1")
     assert not report.failed and "SRZOO_OFFLINE" not in os.environ
-    assert str(report).endswith("loss NotAtHand: 3 checks ran, 3 passed, 16 not run")
+    assert str(report).endswith("loss NotAtHand: 4 checks ran, 4 passed, 17 not run")
     (scalars,) = (check for check in CHECKS["loss"] if check.name == "scalars")
     with pytest.raises(pytest.skip.Exception, match=r"weights\.pth is not at hand"):
         conformance("loss", NotAtHand)(scalars)
@@ -90,7 +100,7 @@ def test_each_check_is_a_test_of_its_own(pytester: pytest.Pytester) -> None:
         """
     )
     result = pytester.runpytest("-p", "no:cacheprovider")
-    result.assert_outcomes(passed=23, failed=12, xfailed=1)
+    result.assert_outcomes(passed=25, failed=13, xfailed=1)
     result.stdout.fnmatch_lines(["*XPASS(strict)*its blocks*", "*there is no degradation 'nothing'*"])
 
 

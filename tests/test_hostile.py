@@ -320,8 +320,8 @@ def test_check_names_every_culprit_and_goes_on(everyone: Path) -> None:
         "fails-in-forward": ("specs", "out of beans"),
         "exits-in-forward": ("specs", "SystemExit: 0"),
         "crashes-in-forward": ("specs", "ended Python by SIGSEGV"),
-        "prints": ("", ""),
-        "twin": ("", ""),
+        "prints": ("prints", "when it is imported: hello"),
+        "twin": ("prints", "when it is imported: hello"),
     }.items():
         assert first[name][0] == check and cause in first[name][1], first[name]
     assert {each["state"] for each in parts["crashes-in-forward"]} == {"passed", "failed", "not run"}
@@ -334,5 +334,5 @@ def test_check_prints_a_table_and_how_many_checks_ran(site: Path) -> None:
     done = start(site, "check", "upscaler", "bicubic", "--expect", "prints=it is shy")
     lines = done.stdout.splitlines()
     assert done.returncode == 1 and lines[0].split() == ["kind", "part", "check", "state", "reason"]
-    assert lines[-1] == "1 part, 17 checks ran, 16 passed, 1 failed"
+    assert lines[-1] == "1 part, 18 checks ran, 17 passed, 1 failed"
     assert "passes, but was expected to fail (it is shy): expect it no longer" in done.stdout

@@ -149,9 +149,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "odd_parts.py").write_text(MODULE)
-    groups = {
-        group: {name: f"odd_parts:{part}" for name, part in parts.items()} for group, parts in GROUPS.items()
-    }
+    groups = {group: {name: f"odd_parts:{part}" for name, part in parts.items()} for group, parts in GROUPS.items()}
     write_metadata(folder, "srzoo-odd", "1.0", groups)
     monkeypatch.syspath_prepend(str(folder))
     REGISTRY.refresh()

@@ -70,7 +70,7 @@ class Outcome:
 def _model_table(kind: str) -> tuple[Check, ...]:
     """Cheap checks first; the last two load much of torch."""
     table = {
-        "imports": shared.imports,
+        **shared.FIRST,
         "default_constructible": model_checks.default_constructible,
         "options": shared.options,
         "specs": model_checks.specs,
@@ -83,6 +83,7 @@ def _model_table(kind: str) -> tuple[Check, ...]:
         "losses": model_checks.losses,
         "gradients": model_checks.gradients,
         "state": model_checks.state,
+        "counters": model_checks.counters,
         **shared.unseen(model_checks.exercise),
         "channels_last": model_checks.channels_last,
         "bfloat16": model_checks.bfloat16,
@@ -93,13 +94,13 @@ def _model_table(kind: str) -> tuple[Check, ...]:
     without = {
         "latent": ("any_scale",),
         "decoder": ("noise", "losses"),
-        "upscaler": ("any_scale", "noise", "losses", "meta"),
+        "upscaler": ("any_scale", "noise", "losses", "counters", "meta"),
     }.get(kind, ("any_scale", "noise", "losses"))
     return tuple(Check(name, function) for name, function in table.items() if name not in without)
 
 
 _DATASET = {
-    "imports": shared.imports,
+    **shared.FIRST,
     "default_constructible": data_checks.default_constructible_set,
     "options": shared.options,
     "about": data_checks.about,
@@ -108,7 +109,7 @@ _DATASET = {
 }
 
 _DEGRADATION = {
-    "imports": shared.imports,
+    **shared.FIRST,
     "default_constructible": data_checks.default_constructible_step,
     "options": shared.options,
     "shrinks": data_checks.shrinks,
@@ -120,7 +121,7 @@ _DEGRADATION = {
 }
 
 _LOSS = {
-    "imports": shared.imports,
+    **shared.FIRST,
     "default_constructible": loss_checks.default_constructible_loss,
     "options": shared.options,
     **loss_checks.LOSS_CHECKS,
@@ -160,13 +161,15 @@ def run(subject: Subject, expected: Mapping[str, str]) -> Iterator[Outcome]:
         expected: Checks that are to fail, each with the reason.
     """
     checks = CHECKS[subject.kind.name]
+    first: dict[str, str] = {}
     for index, check in enumerate(checks):
         try:
             reason = check.reason(subject)
         except CannotCheck as lack:
             yield Outcome(check.name, "not run", str(lack))
             continue
-        yield _outcome(check.name, reason, expected)
+        known = first.setdefault(reason, check.name) if reason else check.name
+        yield _outcome(check.name, reason if known == check.name else f"as {known}", expected)
         if index == 0 and reason:
             yield from (Outcome(each.name, "not run", "it cannot be imported") for each in checks[1:])
             return

@@ -11,6 +11,7 @@ from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, SamplesLoss
 from srzoo.options import one_line
 from srzoo.testing.loss_trials import Call, Trial, each_trial, logits, trials
 from srzoo.testing.rigs import declared, tensors
+from srzoo.testing.shared import refuse_counters
 from srzoo.testing.subject import CannotCheck, CheckFailed, Subject
 
 
@@ -171,6 +172,13 @@ def channels_last(trial: Trial) -> None:
 
 
 @each_trial
+def counters(trial: Trial) -> None:
+    """Nothing is counted in a plain attribute, where it would stand still in a step that a GPU repeats by itself."""
+    for call in trial.calls():
+        refuse_counters(trial.loss.train(), call)
+
+
+@each_trial
 def bfloat16(trial: Trial) -> None:
     """Under bfloat16 autocast, and for bfloat16 input, values are finite and in float32."""
     for call in trial.calls():
@@ -199,6 +207,7 @@ LOSS_CHECKS: Mapping[str, Callable[[Subject], None]] = {
     "batch": batch,
     "opponents": opponents,
     "gradients": gradients,
+    "counters": counters,
     "channels_last": channels_last,
     "bfloat16": bfloat16,
 }

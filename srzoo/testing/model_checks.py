@@ -14,6 +14,7 @@ from srzoo.errors import AssemblyError
 from srzoo.options import one_line
 from srzoo.spec import Spec
 from srzoo.testing.rigs import RIGS, Size, Trial, changed, each_trial, tensors, trials
+from srzoo.testing.shared import refuse_counters
 from srzoo.testing.subject import CheckFailed, Subject
 
 
@@ -185,6 +186,13 @@ def state(subject: Subject) -> None:
             raise CheckFailed(f"has {odd[0]} in its state at one time and not at another, {trial}")
         first, second = (tensors(each.use(trial.feed())) for each in (trial, other))
         _same(first, second, f"gives another result than a second instance with its weights, {trial}")
+
+
+@each_trial
+def counters(trial: Trial) -> None:
+    """Nothing is counted in a plain attribute, where it would stand still in a step that a GPU repeats by itself."""
+    trial.part.train()
+    refuse_counters(trial.part, lambda: trial.use(trial.feed(hr=True)))
 
 
 @each_trial

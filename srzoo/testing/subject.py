@@ -12,6 +12,7 @@ from srzoo.errors import AssemblyError
 from srzoo.options import construct_kwargs, resolve
 from srzoo.parts import find_kind
 from srzoo.registry import REGISTRY
+from srzoo.testing.watch import Seen, watched
 
 Given = tuple[Any, ...]
 """Positional arguments of a part's constructor, which come from srzoo."""
@@ -47,6 +48,8 @@ class Subject:
         self.given = tuple(given)
         self._part = part
         self._options = dict(options or {})
+        self.seen_at_import = Seen()
+        """What importing it did, if it was imported for the first time by asking for `cls`."""
 
     @property
     def owner(self) -> str:
@@ -62,7 +65,9 @@ class Subject:
             SrzooError: The name leads to nothing, or to something broken.
         """
         if isinstance(self._part, str):
-            return REGISTRY.resolve(self.kind.name, self._part).ref.load()
+            found = REGISTRY.resolve(self.kind.name, self._part)
+            with watched() as self.seen_at_import:
+                return found.ref.load()
         if problem := self.kind.problem(self._part):
             raise CheckFailed(problem)
         return self._part

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -41,6 +42,16 @@ class Seen:
 
     network: list[str] = field(default_factory=list)
     """Connections that were tried; none was let through."""
+
+
+def plain_numbers(module: nn.Module) -> dict[str, int | float]:
+    """Numbers that lie in plain attributes of a module and those inside it, by name; none of them is saved."""
+    return {
+        f"{prefix}.{name}".removeprefix("."): value
+        for prefix, each in module.named_modules()
+        for name, value in vars(each).items()
+        if isinstance(value, int | float)
+    }
 
 
 class NetworkBlocked(OSError):
