@@ -33,8 +33,8 @@ from srzoo.assembly import build_model
 from srzoo.config import preset
 from srzoo.errors import OptionError
 from srzoo.layers.backbones import CHOSEN_SIZE, DYNAMIC_SIZE
+from srzoo.messages import one_line
 from srzoo.model import SRModel
-from srzoo.options import one_line
 from srzoo.registry import REGISTRY
 
 RESULTS = Path(__file__).parent / "results"

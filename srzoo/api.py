@@ -61,6 +61,7 @@ def build(
     """
     from srzoo.assembly import build_model
     from srzoo.config import preset as read_preset
+    from srzoo.zoo import usable_device
 
     changes = {
         "scale": scale,
@@ -73,7 +74,8 @@ def build(
         "discriminator": discriminator,
     }
     given = {key: value for key, value in changes.items() if value is not None}
-    return build_model(read_preset(preset, given), seed=seed, device=device)
+    place = device if str(device) == "meta" else usable_device(device)
+    return build_model(read_preset(preset, given), seed=seed, device=place)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def evaluate(
     *,
     scale: Scale | float | str | None = None,
     protocol: str | Protocol = "classic",
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     samples: int = 1,
     temperature: float = 0.0,
     seed: int = 0,
@@ -132,8 +134,8 @@ def evaluate(
             image pairs; or None for the embedded photos.
         scale: Enlargement factor, for a model given by name or for finished images, such as 4 or 2.5.
         protocol: The rules: a name, with other rules where they are given, such as ``"classic,border=0"``.
-        metrics: Names of metrics (see ``srzoo eval --list-metrics``); None for the protocol's own PSNR and SSIM, and
-            LR-PSNR.
+        metrics: One or more names (see ``srzoo eval --list-metrics``); None for the protocol's own PSNR and SSIM,
+            and LR-PSNR.
         samples: How many samples to draw of each image, for the metrics that compare samples; all others are of the
             first.
         temperature: Standard deviation of the latent's noise; 0 takes its mean.
@@ -148,6 +150,7 @@ def evaluate(
 
     folder = finished_folder(model)
     place = zoo.usable_device(device)
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     if samples < 1 or (samples > 1 and (temperature == 0 or folder is not None)):
         raise UsageError(f"{samples} samples of an image: a model draws several at a temperature above 0, such as 0.8")
     if folder is not None and data is None:
@@ -254,19 +257,23 @@ def bench(
         the models that could not be measured with the reason.
 
     Raises:
-        SrzooError: The data or the device cannot be used.
+        SrzooError: The data, the scale or the device cannot be used.
     """
     import pandas
 
     from srzoo.benchmark.report import Row
     from srzoo.benchmark.run import run
     from srzoo.data.pairs import pairs_of
+    from srzoo.zoo import usable_scale
 
     if isinstance(models, str | os.PathLike):
         models = [models]
+    wanted = usable_scale(scale)
+    if not isinstance(wanted, int):
+        raise UsageError(f"models are ranked at whole scales, not at x{wanted}: evaluate measures one at any")
     names = None if models is None else [os.fspath(model) for model in models]
     folder = None if results is None else Path(results)
-    outcome = run(names, pairs_of(data, scale), scale=scale, results=folder, fresh=fresh, device=device)
+    outcome = run(names, pairs_of(data, wanted), scale=wanted, results=folder, fresh=fresh, device=device)
     rows = [asdict(row) for row in outcome.board.rows]
     frame = pandas.DataFrame(rows, columns=[field.name for field in fields(Row)])
     frame.attrs.update({key: value for key, value in outcome.to_dict().items() if key != "rows"})

@@ -108,6 +108,8 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     header = _migrated(header, path)
     if not isinstance(header.get("config"), dict) or not isinstance(header.get("distributions"), dict):
         raise CheckpointError(f"{path}: the model description in its header lacks config or distributions")
+    if "scale" not in header["config"]:
+        raise CheckpointError(f"{path}: the model description in its header lacks the scale")
     return header
 
 

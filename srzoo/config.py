@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from srzoo.errors import ConfigError
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 from srzoo.scale import Scale, exact_scale, plain
 
 STAGES = ("pre_encoder", "encoder", "latent", "decoder")

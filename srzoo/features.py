@@ -25,7 +25,7 @@ from srzoo.fetch import (
     locate,
 )
 from srzoo.library import library
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 
 Weights = dict[str, Tensor]
 """A network's state under torchvision's names."""

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from srzoo.errors import FetchError
 from srzoo.files import draft
-from srzoo.options import one_line
+from srzoo.messages import one_line
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30

@@ -13,7 +13,7 @@ from typing import Any
 
 from srzoo.errors import MissingLibraryError
 from srzoo.fetch import PinnedFile, locate
-from srzoo.options import one_line
+from srzoo.messages import one_line
 
 _SAFE_LOADING = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0"}
 """Makes torch.load read tensors and nothing that runs, whatever its caller asks for."""

@@ -9,15 +9,15 @@ turns them into what the constructor takes (a tuple again). pydantic is imported
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from srzoo.errors import AssemblyError, BrokenPluginError, OptionError, SrzooError
+from srzoo.messages import one_line, shortened, suggestion, traced_line
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -151,7 +151,7 @@ def construct(cls: Callable[..., T], *given: Any, options: Mapping[str, Any], ow
         raise
     except BaseException as error:  # a constructor may call sys.exit
         offered = ", ".join(map(str, given))
-        raise BrokenPluginError(f"{owner} could not be built from ({offered}): {one_line(error)}") from error
+        raise BrokenPluginError(f"{owner} could not be built from ({offered}): {traced_line(error)}") from error
 
 
 def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
@@ -168,22 +168,6 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not all(path):
         raise OptionError(f"{text!r} is not an assignment: write path=value, such as encoder.blocks=8")
     return path, _parse_value(value.strip())
-
-
-def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """Ask back when a name was mistyped: `` (did you mean 'strided'?)``, or nothing where none is close."""
-    close = difflib.get_close_matches(wrong, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _shorten(text: str) -> str:
-    """Keep the beginning of a text that is too long for a message."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def one_line(error: BaseException) -> str:
-    """Type and message of an error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def _parse_value(text: str) -> Any:
@@ -231,7 +215,7 @@ def _read(reader: _Reader, value: Any, owner: str) -> Any:
         reason = f" ({first['msg']})" if first["type"] == "value_error" else ""
     except (TypeError, ValueError):  # not JSON: an object, NaN or infinity
         reason = ""
-    shown = _shorten(repr(value))
+    shown = shortened(repr(value))
     wanted = f"{option.type} ({option.allowed})" if option.allowed else option.type
     raise OptionError(
         f"{owner}: option {option.name!r} cannot be {shown}{reason}: it takes {wanted}; "

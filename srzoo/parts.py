@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srzoo.errors import BrokenPluginError, UsageError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import suggestion, traced_line
 
 if TYPE_CHECKING:
     from srzoo.apart import Tell
@@ -126,7 +126,7 @@ class PartRef:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit at import and panics of compiled modules are no Exception
-            raise self._broken(f"cannot be imported ({one_line(error)})") from error
+            raise self._broken(f"cannot be imported ({traced_line(error)})") from error
         if problem := self.kind.problem(part):
             raise self._broken(problem)
         loaded: type = part

@@ -19,7 +19,7 @@ from importlib import metadata
 from typing import Any
 
 from srzoo.errors import AmbiguousNameError, BrokenPluginError, PartNotFoundError, SrzooError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import one_line, suggestion
 from srzoo.parts import CONTRACT, CONTRACT_GROUP, KINDS, Kind, PartRef, find_kind, probe
 
 __all__ = [

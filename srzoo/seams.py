@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srzoo.contracts import LatentOutput
 from srzoo.errors import BrokenPluginError, SrzooError
-from srzoo.options import one_line
+from srzoo.messages import traced_line
 from srzoo.spec import Spec
 
 
@@ -39,7 +39,7 @@ def blaming(kind: str, name: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if name.startswith("srzoo:") or is_out_of_memory(error):
             raise
-        raise _broken(kind, name, f"failed in use ({one_line(error)})") from error
+        raise _broken(kind, name, f"failed in use ({traced_line(error)})") from error
 
 
 def check_maps(kind: str, name: str, maps: object, specs: Sequence[Spec], n: int, size: tuple[int, int]) -> None:

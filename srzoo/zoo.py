@@ -11,8 +11,8 @@ from srzoo import config
 from srzoo.assembly import build_upscaler
 from srzoo.checkpoint import load_model, read_header
 from srzoo.errors import FixedScaleError, UsageError
+from srzoo.messages import suggestion
 from srzoo.model import Model
-from srzoo.options import suggestion
 from srzoo.registry import OWN, REGISTRY
 from srzoo.scale import Scale, exact_scale
 from srzoo.self_ensemble import MARK, SelfEnsemble

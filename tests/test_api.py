@@ -82,6 +82,8 @@ def test_build_changes_a_preset() -> None:
         srzoo.build("referense")
     with pytest.raises(TypeError, match="encodr"):
         srzoo.build(encodr="resnet")
+    with pytest.raises(UsageError, match="device 'nope' cannot be used here"):
+        srzoo.build(device="nope")
 
 
 def test_evaluate_takes_names_and_models_folders_and_pairs(tmp_path: Path) -> None:
@@ -95,6 +97,7 @@ def test_evaluate_takes_names_and_models_folders_and_pairs(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="enlarges x2, not x4: leave out scale"):
         srzoo.evaluate(srzoo.load("bicubic", 2), photos, scale=4)
     assert by_name.data == by_model.data and by_name.data["scale"] == 2
+    assert "psnr_y" in srzoo.evaluate("bicubic", photos, scale=2, metrics="psnr_y").mean
     assert [by_name.mean[key] for key in ("psnr_y", "ssim_y")] == [by_model.mean[key] for key in ("psnr_y", "ssim_y")]
 
 
@@ -117,6 +120,9 @@ def test_bench_gives_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frame.attrs["data"]["images"] == 2
     assert [each["model"] for each in frame.attrs["failed"]] == ["nope"]
     assert list(srzoo.bench("nearest", pairs, scale=2)["model"]) == ["nearest"]
+    for scale in (0, 2.5):
+        with pytest.raises(UsageError, match="scale"):
+            srzoo.bench("nearest", pairs, scale=scale)
     empty = srzoo.bench(["nope"], pairs, scale=2)
     assert list(empty.columns) == list(frame.columns) and empty.empty
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,11 @@ def test_a_result_is_found_again_unless_something_changed(tmp_path: Path) -> Non
     file.write_text("{")
     with pytest.raises(DataError, match=r"x-.*\.json is damaged: delete it"):
         store.find("quality", result.model, result.key)
+    whole = asdict(result)
+    for values in ({}, {**whole["values"], "mean": {"psnr_y": 28.0}}, {**whole["values"], "mean": None}):
+        file.write_text(json.dumps({**whole, "values": values}))
+        with pytest.raises(DataError, match=r"x-.*\.json is damaged: delete it"):
+            store.find("quality", result.model, result.key)
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match="cannot make the results folder"):
         Store(tmp_path / "taken")

@@ -231,6 +231,8 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
         (lambda header: {**header, "version": "one"}, "format version one, which there never was"),
         (lambda header: {**header, "version": 0}, "format version 0, which there never was"),
         (lambda header: {key: value for key, value in header.items() if key != "config"}, "config"),
+        (lambda header: {**header, "config": {**header["config"], "scale": None}}, "scale"),
+        (lambda header: {**header, "config": {"skips": True}}, "lacks the scale"),
         (lambda header: {**header, "config": 3}, "config"),
         (lambda header: {**header, "config": {**header["config"], "scale": "four"}}, "scale"),
         (lambda header: with_encoder(header, widths=[12]), "a weight does not fit the network"),

@@ -109,11 +109,11 @@ def install(site: Path, name: str, **extra: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("raises", "cannot be imported (RuntimeError: no such accelerator)"),
+        ("raises", "cannot be imported (RuntimeError: no such accelerator at site/hostile_raises.py:1)"),
         ("exits", "cannot be imported (SystemExit: 0)"),
         ("lacks", "cannot be imported (ModuleNotFoundError"),
         ("foreign", "is not a subclass of srzoo.contracts.Decoder"),
-        ("fails-to-construct", "(RuntimeError: out of beans)"),
+        ("fails-to-construct", "RuntimeError: out of beans at site/hostile_fails_to_construct.py:9"),
         ("exits-in-construction", "SystemExit: 0"),
     ],
 )

@@ -221,4 +221,5 @@ def test_a_loss_that_fails_while_training_ends_the_command_with_its_name(
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "loss srzoo-odd:fails failed in use (ValueError: my bug): see: srzoo check loss srzoo-odd:fails" in error
+    assert "loss srzoo-odd:fails failed in use (ValueError: my bug at site/odd_parts.py:" in error
+    assert error.endswith(": see: srzoo check loss srzoo-odd:fails")

@@ -115,6 +115,9 @@ def test_what_cannot_be_drawn_or_trained_is_said_in_one_line(recipe: Path, tmp_p
         ((), "name a recipe"),
         ((recipe, "--from", ""), "it is empty"),
         ((recipe, "--output", ""), "it is empty"),
+        ((recipe, "--memory", 1e300), "--memory"),
+        ((recipe, "--workers", 10**6), "--workers"),
+        ((recipe, "--shard", 1e300), "--shard"),
     ):
         refused = srzoo("train", *arguments)
         assert refused.returncode in (1, 2) and says in refused.stderr

@@ -221,6 +221,7 @@ def test_a_blind_run_is_the_same_however_it_is_fed(base: Path) -> None:
     ("change", "says"),
     [
         (('"photos"', '"photoz"'), "photoz"),
+        (('"photos"', '""'), "data.train.0"),
         (("batch = 2", 'batch = 2\ndegradation = ["noise", "jpeg"]'), "none of noise, jpeg"),
         (("batch = 2", 'batch = 2\ndegradation = "bicubik"'), "did you mean 'bicubic'"),
         (("batch = 2", 'batch = 2\ndegradation = { name = "jpeg", quality = 3 }'), "quality"),

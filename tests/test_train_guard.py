@@ -225,7 +225,9 @@ def test_a_checkpoint_comes_back_whatever_the_size_of_its_files(most: int, tmp_p
     assert all(torch.equal(back[group][name], value) for group in groups for name, value in groups[group].items())
 
 
-@pytest.mark.parametrize("damage", ["cut index", "foreign index", "other version", "lost file", "cut file"])
+@pytest.mark.parametrize(
+    "damage", ["cut index", "foreign index", "other version", "lost fact", "lost file", "cut file"]
+)
 def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, photos: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(RECIPE)
@@ -243,14 +245,18 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, photos: Path, 
                 "cut index": text[:100],
                 "foreign index": "{}",
                 "other version": text.replace('"version": 2', '"version": 1'),
+                "lost fact": text.replace('"guard"', '"card"'),
             }[damage]
         )
     refused = train(recipe, photos, tmp_path / "run", "--resume")
     assert refused.returncode == 1
     (line,) = refused.stderr.strip().splitlines()
     assert line.startswith("error: ") and "checkpoint" in line
-    with pytest.raises(CheckpointError):
-        load_state(tmp_path / "run")
+    if damage == "lost fact":
+        assert "lacks guard" in line
+    else:
+        with pytest.raises(CheckpointError):
+            load_state(tmp_path / "run")
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(photos: Path, tmp_path: Path) -> None:

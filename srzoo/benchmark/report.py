@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from srzoo.benchmark.contributions import Contribution, contributions
-from srzoo.benchmark.store import Result
+from srzoo.benchmark.store import Result, floats
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def leaderboards(results: Iterable[Result]) -> tuple[Board, ...]:
 
 
 def _board(qualities: list[Result], costs: Mapping[str, Mapping[str, Any]]) -> Board:
-    means = {result.model: _floats(result.values["mean"]) for result in qualities}
+    means = {result.model: floats(result.values["mean"]) for result in qualities}
 
     def best_first(result: Result) -> tuple[float, float, str]:
         mean = means[result.model]
@@ -122,7 +122,3 @@ def _board(qualities: list[Result], costs: Mapping[str, Mapping[str, Any]]) -> B
         )
     first = qualities[0].key
     return Board(first["protocol"], first["data"], first["settings"], tuple(rows), contributions(qualities))
-
-
-def _floats(mean: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(mean[name]) for name in ("psnr_y", "ssim_y", "lr_psnr")}

@@ -12,12 +12,12 @@ import torch
 from srzoo import cost, zoo
 from srzoo.benchmark.identity import environment, model_digest
 from srzoo.benchmark.report import Board, leaderboards
-from srzoo.benchmark.store import Kind, Result, Store
+from srzoo.benchmark.store import SCORES, Kind, Result, Store
 from srzoo.checkpoint import read_header
 from srzoo.data.pairs import ImagePair, data_fingerprint
 from srzoo.errors import DataError, SrzooError, WriteError
+from srzoo.messages import one_line
 from srzoo.model import Model
-from srzoo.options import one_line
 from srzoo.protocol import CLASSIC
 from srzoo.scoring import evaluate
 
@@ -186,4 +186,4 @@ class _Series:
 
 def _scores(values: Mapping[str, Any]) -> dict[str, Any]:
     """Quality alone: the seconds of images of unlike sizes are no cost."""
-    return {name: values[name] for name in ("psnr_y", "ssim_y", "lr_psnr")}
+    return {name: values[name] for name in SCORES}

@@ -16,6 +16,10 @@ from srzoo.files import check_target, write_atomically
 Kind = Literal["quality", "cost"]
 
 
+SCORES = ("psnr_y", "ssim_y", "lr_psnr")
+"""What is kept of a model's quality: a mean over images, and one value for each."""
+
+
 def digest_of(value: Any) -> str:
     """First 12 hexadecimal digits of the sha256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
@@ -71,7 +75,8 @@ class Store:
             return None
         try:
             result = Result(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+            _check_values(kind, result.values)
+        except (KeyError, ValueError, TypeError, AttributeError):
             raise DataError(f"result {file} is damaged: delete it, or measure again with --fresh") from None
         return result if result.key == key else None
 
@@ -92,3 +97,16 @@ class Store:
             return None
         name = re.sub(r"[^\w.-]+", "-", Path(model).name.replace(".safetensors", ""))
         return self._folder / kind / f"{name}-{digest_of({'model': model, 'key': key})}.json"
+
+
+def _check_values(kind: Kind, values: Mapping[str, Any]) -> None:
+    """Whether all that a ranking needs is there; raises what Python raises where it is not."""
+    for name in ("params", "macs", "seconds", "memory") if kind == "cost" else ("trained", "config", "training"):
+        values[name]
+    if kind == "quality":
+        floats(values["mean"])
+
+
+def floats(mean: Mapping[str, Any]) -> dict[str, float]:
+    """Scores as numbers, which infinity is none of in JSON."""
+    return {name: float(mean[name]) for name in SCORES}

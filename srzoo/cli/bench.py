@@ -86,7 +86,8 @@ def bench(
             plot.plot(outcome, picture)
     if outcome.failed:
         told = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
-        raise SrzooError(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.board.rows)} failed: {told}")
+        asked = {*outcome.failed, *(row.model for row in outcome.board.rows)}  # a model whose cost fails is in both
+        raise SrzooError(f"{len(outcome.failed)} of {len(asked)} failed: {told}")
     if outcome.unkept:
         raise WriteError(f"{len(outcome.unkept)} results were not kept, such as: {outcome.unkept[0]}")
 

@@ -63,7 +63,7 @@ def overrides(
     help="An option of a part, such as decoder.blocks=4; srzoo show decoder NAME lists them. Repeatable.",
 )
 @seed_option("Seed of the initial weights.")
-@click.option("--size", type=(click.IntRange(1), click.IntRange(1)), default=(180, 320), show_default=True,
+@click.option("--size", type=(click.IntRange(1, 65536),) * 2, default=(180, 320), show_default=True,
               metavar="H W", help="LR size for which MACs are stated.")  # fmt: skip
 @click.option("-o", "--output", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the (untrained) model as one .safetensors file.")  # fmt: skip

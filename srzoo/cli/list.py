@@ -11,7 +11,7 @@ import click
 from srzoo.cli.catalogue import FOLDERS, file_summary, files, match_folder, part_summary
 from srzoo.cli.output import json_option, print_json, print_table, warn
 from srzoo.errors import PartNotFoundError, UsageError
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 from srzoo.registry import KINDS, REGISTRY, PartRef, find_kind
 
 

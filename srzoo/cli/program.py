@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from srzoo.errors import SrzooError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import one_line, suggestion
 
 COMMANDS = {
     "list": ("srzoo.cli.list:list_parts", "List the parts, presets and recipes at hand."),

@@ -14,7 +14,8 @@ import click
 from srzoo.cli.catalogue import FOLDERS, files, match_folder
 from srzoo.cli.output import json_option, print_fields, print_json, print_table
 from srzoo.errors import BrokenPluginError, CheckpointError, UsageError
-from srzoo.options import describe, resolve, suggestion
+from srzoo.messages import suggestion
+from srzoo.options import describe, resolve
 from srzoo.registry import KINDS, REGISTRY, ResolvedPart
 
 

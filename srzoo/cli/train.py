@@ -41,19 +41,19 @@ _QUIET = 60.0
 @click.option("--plot", type=NamedPath(file_okay=False, path_type=Path), metavar="RUN",
               help="Draw the ledger of the run in that folder, and do nothing else.")  # fmt: skip
 @device_option
-@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: all]")
 @click.option(
     "--compile", "compiled", is_flag=True, help="Put the networks through torch.compile first, which takes minutes."
 )
 @click.option("--graphs/--no-graphs", default=True, show_default=True,
               help="On a GPU, record steps and replay them, in place of launching every kernel anew.")  # fmt: skip
-@click.option("--memory", type=Amount(0), default=4, show_default=True, metavar="GIB",
+@click.option("--memory", type=Amount(0, 1e6), default=4, show_default=True, metavar="GIB",
               help="Most memory of this machine for decoded photos; the rest is read when wanted.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), metavar="N",
+@click.option("--workers", type=click.IntRange(0, 256), metavar="N",
               help="Threads of each process that prepare crops ahead; 0 for none.  "
                    "[default: half of its share of the processors, at most 8]",
               )  # fmt: skip
-@click.option("--shard", type=Amount(min=0.01), metavar="MIB",
+@click.option("--shard", type=Amount(0.01, 1e6), metavar="MIB",
               help="Cut checkpoints into files of at most this size.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Change the recipe, such as seed=1 or stages.fidelity.steps=500; repeatable.")  # fmt: skip

@@ -12,7 +12,7 @@ from srzoo.cli.options import Amount, Named, NamedPath, device_option, scale_opt
 from srzoo.cli.output import warn
 from srzoo.cli.progress import Tell, progress_bar
 from srzoo.errors import ImageError, SrzooError, UsageError
-from srzoo.options import one_line
+from srzoo.messages import one_line
 
 if TYPE_CHECKING:
     from srzoo.images import Image

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from srzoo.errors import FetchError, OptionError
-from srzoo.options import one_line
+from srzoo.messages import one_line
 
 RGB_ONLY = "rgb"
 """Handling: the network computes with the three colours, so that features must be mapped to three channels first."""

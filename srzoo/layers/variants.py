@@ -10,7 +10,7 @@ import timm
 
 from srzoo.errors import OptionError
 from srzoo.layers.backbones import Entry
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 
 CATALOGUE = Path(__file__).parent.parent / "components" / "encoders" / "timm_backbone.catalogue.json"
 """Every variant and how it is handled; it lies where ``srzoo list`` looks for that of encoder ``timm``."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from srzoo.errors import UsageError
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 
 if TYPE_CHECKING:
     import numpy as np

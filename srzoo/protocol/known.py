@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from srzoo.errors import UsageError
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 from srzoo.protocol.rules import RULES, Protocol, read_value
 
 CLASSIC = Protocol(name="classic", version=1)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from srzoo.errors import UsageError
+from srzoo.messages import suggestion
 from srzoo.metrics.catalogue import (
     METRICS,
     ImageMeasurer,
@@ -17,7 +18,6 @@ from srzoo.metrics.catalogue import (
     SetMeasurer,
     note_of,
 )
-from srzoo.options import suggestion
 from srzoo.protocol import Protocol
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srzoo.errors import UsageError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import suggestion, traced_line
 from srzoo.parts import KINDS
 from srzoo.testing import data_checks, loss_checks, model_checks, shared
 from srzoo.testing.rigs import RIGS
@@ -49,7 +49,7 @@ class Check:
         except CheckFailed as failure:
             return " ".join(str(failure).split()) or "fails"
         except BaseException as error:  # a part may call sys.exit
-            return one_line(error)
+            return traced_line(error)
         return ""
 
 

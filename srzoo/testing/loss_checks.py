@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from srzoo.contracts import AdversarialLoss, ImageLoss, LatentLoss, SamplesLoss
-from srzoo.options import one_line
+from srzoo.messages import traced_line
 from srzoo.testing.loss_trials import Call, Trial, each_trial, logits, trials
 from srzoo.testing.rigs import declared, tensors
 from srzoo.testing.shared import refuse_counters
@@ -72,7 +72,7 @@ def sizes(trial: Trial) -> None:
             except CheckFailed as failure:
                 raise CheckFailed(f"{failure}, of {size[0]}x{size[1]} pixels") from failure
             except Exception as error:
-                raise CheckFailed(f"fails for {size[0]}x{size[1]} pixels ({one_line(error)})") from error
+                raise CheckFailed(f"fails for {size[0]}x{size[1]} pixels ({traced_line(error)})") from error
 
 
 @each_trial

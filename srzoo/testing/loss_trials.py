@@ -14,7 +14,7 @@ from torch import Tensor
 
 from srzoo.contracts import AdversarialLoss, Gaussian, ImageLoss, LatentLoss, Loss, SamplesLoss
 from srzoo.errors import FetchError, MissingLibraryError
-from srzoo.options import one_line
+from srzoo.messages import one_line
 from srzoo.resize import resize_tensor
 from srzoo.testing.rigs import Size, changed, declared
 from srzoo.testing.subject import CannotCheck, CheckFailed, Given, Subject

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from srzoo.errors import AssemblyError
-from srzoo.options import one_line
+from srzoo.messages import traced_line
 from srzoo.spec import Spec
 from srzoo.testing.rigs import RIGS, Size, Trial, changed, each_trial, tensors, trials
 from srzoo.testing.shared import refuse_counters
@@ -45,7 +45,7 @@ def _verify(trial: Trial, n: int, size: Size) -> None:
         try:
             result = trial.use(arguments)
         except Exception as error:
-            raise CheckFailed(f"fails for {n} x {size[0]}x{size[1]} pixels ({one_line(error)})") from error
+            raise CheckFailed(f"fails for {n} x {size[0]}x{size[1]} pixels ({traced_line(error)})") from error
         trial.rig.verify(trial, result, n, size)
         if not all(each.isfinite().all() for each in tensors(result)):
             raise CheckFailed(f"returns NaN or infinity for {n} x {size[0]}x{size[1]} pixels")

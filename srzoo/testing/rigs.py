@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from srzoo.contracts import LatentOutput
-from srzoo.options import one_line
+from srzoo.messages import traced_line
 from srzoo.spec import Spec, common_multiple
 from srzoo.testing.subject import CheckFailed, Given, Subject
 
@@ -144,7 +144,7 @@ def each_trial(check: Callable[[Trial], None]) -> Callable[[Subject], None]:
             except CheckFailed as failure:
                 raise CheckFailed(f"{failure}, {trial}") from failure
             except Exception as error:
-                raise CheckFailed(f"{one_line(error)}, {trial}") from error
+                raise CheckFailed(f"{traced_line(error)}, {trial}") from error
 
     return checked
 

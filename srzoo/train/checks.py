@@ -14,7 +14,7 @@ from srzoo.train.alone import alone_in
 from srzoo.train.objective import Objective
 from srzoo.train.recipe import Recipe
 from srzoo.train.record import LEDGER
-from srzoo.train.state import Groups, Progress, load_state
+from srzoo.train.state import INDEX, Groups, Progress, load_state
 from srzoo.train.step import trained_parts
 
 
@@ -52,6 +52,10 @@ def saved_state(folder: Path, recipe: Recipe, resume: bool) -> tuple[Progress, d
         return None
     if not resume:
         raise TrainingError(f"{folder} holds a run; go on with --resume, or choose another --output")
+    if lacking := {"recipe", "guard", "scaler"} - saved[1].keys():
+        raise CheckpointError(
+            f"{folder / INDEX} lacks {', '.join(sorted(lacking))}: it was changed; train again with another --output"
+        )
     if saved[1]["recipe"] != recipe.hash():
         raise TrainingError(
             f"{folder} belongs to another recipe: --set and --from count as well; choose another --output, or remove it"

@@ -81,7 +81,7 @@ class Term(Table):
 class Data(Table):
     """Photos and crops."""
 
-    train: tuple[str, ...] = Field(min_length=1)
+    train: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     """Data sets of HR photos, as `srzoo.data.reference.open_dataset` reads them: names, or paths relative to the data
     folder of the run."""
 

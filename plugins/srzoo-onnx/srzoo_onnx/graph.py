@@ -10,7 +10,7 @@ import onnx
 from onnx import ModelProto, TensorProto
 
 from srzoo.errors import CheckpointError, UsageError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import one_line, suggestion
 
 _WHOLE_NUMBERS = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.STRING)
 """What sizes, indices and the like are stored as; weights, quantised ones too, are stored as anything else."""

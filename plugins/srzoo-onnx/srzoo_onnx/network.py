@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from srzoo.errors import CheckpointError, UsageError
-from srzoo.options import one_line
+from srzoo.messages import one_line
 
 Pixels = NDArray[Any]
 

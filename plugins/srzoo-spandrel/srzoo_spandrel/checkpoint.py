@@ -12,7 +12,7 @@ import torch
 from spandrel import ImageModelDescriptor, ModelLoader, StateDict, UnsupportedModelError
 
 from srzoo.errors import CheckpointError, UsageError
-from srzoo.options import one_line, suggestion
+from srzoo.messages import one_line, suggestion
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 """Files that are opened."""

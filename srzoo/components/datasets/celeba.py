@@ -14,7 +14,7 @@ from srzoo.dataset import About, Picture, Record, cut
 from srzoo.errors import DataError, ImageError
 from srzoo.images import Image, image_size, read_image
 from srzoo.layouts import FileDataset, FileRecords, Found, is_image, listing
-from srzoo.options import suggestion
+from srzoo.messages import suggestion
 
 _PARTS = {"train": "0", "valid": "1", "test": "2"}
 """What the partition file calls the splits."""

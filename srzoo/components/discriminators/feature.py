@@ -15,7 +15,7 @@ from srzoo.contracts import Discriminator
 from srzoo.errors import AssemblyError, OptionError
 from srzoo.layers.backbones import UnfitError, describe
 from srzoo.layers.variants import LISTING, find_variant, normalisation
-from srzoo.options import one_line
+from srzoo.messages import one_line
 from srzoo.spec import Spec
 
 

@@ -1,64 +1,21 @@
-"""``upscale``, ``eval`` and ``bench`` on real photos."""
+"""``upscale`` on real photos."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image as pillow
 from PIL import ImageCms
+from running import run, start
 
 import srzoo
-from srzoo.api import build
-from srzoo.checkpoint import load_model, save_model
-from srzoo.cli import main
-from srzoo.data.pairs import sample_pairs
 from srzoo.images import Image, read_image, write_image
 from srzoo.model import Model
-
-
-@pytest.fixture(autouse=True)
-def _small_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRZOO_PLUGINS", "")
-    monkeypatch.setattr("srzoo.cost.OUTPUT", (64, 96))
-
-
-@pytest.fixture(scope="module")
-def photos() -> list[np.ndarray]:
-    return [pair.hr[96:160, 96:176] for pair in sample_pairs(4)[:2]]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, photos: list[np.ndarray]) -> Path:
-    (tmp_path / "photos").mkdir()
-    for name, photo in zip("ab", photos, strict=True):
-        write_image(tmp_path / "photos" / f"{name}.png", photo)
-    return tmp_path / "photos"
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    decoder = {"name": "shuffle", "widths": [8, 12], "blocks": 1, "fine_width": 8}
-    save_model(build(pre_encoder={"name": "conv", "widths": [8]}, decoder=decoder), path)
-    return str(path)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="srzoo")
-
-
-def start(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "srzoo", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SRZOO_PLUGINS": ""})
 
 
 def test_a_photo_is_enlarged_by_the_program(folder: Path, tiny: str, tmp_path: Path) -> None:
@@ -89,21 +46,9 @@ def test_who_enlarges_by_another_scale_is_named(folder: Path, tmp_path: Path) ->
     assert refused.exit_code == 2 and "reference enlarges x4, not x2: reference-x2 does; bicubic" in refused.stderr
 
 
-def test_samples_of_what_draws_none_are_remarked_upon(folder: Path) -> None:
-    done = run("eval", "nearest", "--data", folder, "--samples", 2, "--temperature", 1, "--metrics", "psnr_y,best_of_n")
-    assert done.exit_code == 0 and "nearest draws no samples: --temperature and --samples change nothing" in done.stderr
-
-
 def test_noise_for_what_draws_no_samples_is_remarked_upon(folder: Path, tmp_path: Path) -> None:
     done = run("upscale", folder / "a.png", tmp_path / "out.png", "--model", "bicubic", "--temperature", 1)
     assert done.exit_code == 0 and "warning: bicubic draws no samples: --temperature changes nothing" in done.stderr
-
-
-def test_where_lr_comes_from_is_said(folder: Path, tmp_path: Path) -> None:
-    assert "LR made of HR" in run("eval", "bicubic", "--data", folder).stdout
-    prepared = tmp_path / "pairs"
-    assert run("data", "prepare", folder, "-o", prepared, "--scale", 4).exit_code == 0
-    assert "LR as stored beside HR" in run("eval", "bicubic", "--data", prepared).stdout
 
 
 def test_alpha_profile_and_exif_are_kept(photos: list[np.ndarray], tmp_path: Path) -> None:
@@ -142,14 +87,6 @@ def test_tiles_make_no_seams(folder: Path, tiny: str, tmp_path: Path) -> None:
         )
     whole, tiles = (read_image(tmp_path / f"{name}.png").pixels.astype(int) for name in ("whole", "tiles"))
     assert np.abs(whole - tiles).max() <= 2
-
-
-def test_of_many_differences_a_benchmark_prints_a_few(folder: Path) -> None:
-    arguments = ("bench", "reference", "reference-fidelity", "--data", folder)
-    printed, told = run(*arguments), run(*arguments, "--json")
-    assert printed.exit_code == 0 and re.search(r"data\.batch: 64 → 16; .*and \d+ more", printed.stdout)
-    (contribution,) = json.loads(told.stdout)["contributions"]
-    assert "stages.samples: samples → none" in contribution["change"]
 
 
 def test_images_of_a_folder_that_cannot_be_written_are_named(folder: Path, tmp_path: Path) -> None:
@@ -244,134 +181,9 @@ def test_running_out_of_memory_recommends_tiles(
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_eval_prints_scores_and_writes_them(folder: Path, tiny: str, tmp_path: Path) -> None:
-    result = run("eval", "bicubic", "--data", folder, "--csv", tmp_path / "scores.csv")
-    assert result.exit_code == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[1].split() == ["image", "psnr_y", "ssim_y", "lr_psnr", "seconds"]
-    assert [line.split()[0] for line in lines[2:5]] == ["a", "b", "mean"]
-    assert "protocol classic v1" in result.stdout
-    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
-    assert [row["name"] for row in rows] == ["a", "b"] and 15 < float(rows[0]["psnr_y"]) < 50
-
-    scores = json.loads(run("eval", "bicubic", "--data", folder, "--json").stdout)
-    assert scores["mean"]["psnr_y"] == pytest.approx(np.mean([float(row["psnr_y"]) for row in rows]))
-    assert scores["data"]["images"] == 2 and scores["protocol"]["name"] == "classic" and scores["trained"]
-    untrained = run("eval", tiny, "--data", folder, "--temperature", 0.5, "--seed", 3, "--json")
-    assert json.loads(untrained.stdout)["settings"] == {"temperature": 0.5, "seed": 3}
-    assert "is untrained" in untrained.stderr
-
-
-def test_bench_ranks_reuses_and_draws(folder: Path, tiny: str, tmp_path: Path) -> None:
-    given = ("bench", "bicubic", tiny, "nope", "--data", folder, "--results", tmp_path / "results")
-    first = run(*given, "--plot", tmp_path / "plot.svg")
-    assert first.exit_code == 1, first.stderr
-    assert f"{tiny} (untrained)" in first.stdout and f"warning: {tiny} is untrained" in first.stderr
-    assert "error: 1 of 3 failed: nope: there is no model 'nope'" in first.stderr
-    assert "protocol classic v1" in first.stdout and "2 images, x4" in first.stdout and " threads" in first.stdout
-    assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
-
-    second = run(*given)
-    assert "reused, not measured now: bicubic (quality and cost)" in second.stdout
-    values = json.loads(run(*given, "--json").stdout)
-    assert set(values) >= {"protocol", "data", "rows", "failed", "reused"}
-    wanted = {"model", "psnr_y", "ssim_y", "lr_psnr", "params", "macs", "seconds", "memory"}
-    assert len(values["rows"]) == 2 and all(wanted <= set(row) for row in values["rows"])
-    assert values["rows"][0]["psnr_y"] >= values["rows"][1]["psnr_y"]
-
-
-def test_bench_goes_on_after_a_failure_and_says_so_in_the_end(folder: Path, tmp_path: Path) -> None:
-    result = run("bench", "nope", "--data", folder, "--plot", tmp_path / "plot.png")
-    assert result.exit_code == 1 and "error: 1 of 1 failed: nope: there is no model" in result.stderr
-    assert not (tmp_path / "plot.png").exists()
-    result = run("bench", "nope", "bicubic", "--data", folder, "--plot", tmp_path / "plot.png")
-    assert result.exit_code == 1 and "error: 1 of 2 failed: nope: there is no model" in result.stderr
-    assert "bicubic" in result.stdout and (tmp_path / "plot.png").exists()
-    assert run("bench", "bicubic", "--fresh").exit_code == 2
-    assert run("bench", "bicubic", "--plot", "plot.gif").exit_code == 2
-    assert run("bench", "bicubic", "--data", tmp_path / "none").exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "part"),
-    [
-        (["encoder=resnet", "encoder.blocks=2"], {"name": "srzoo:resnet", "blocks": 2}),
-        (["encoder.blocks=3"], {"name": "srzoo:strided", "blocks": 3}),
-        (["pre-encoder=conv", "pre-encoder.norm=none"], {"name": "srzoo:conv", "norm": "none"}),
-    ],
-)
-def test_settings_of_a_part_add_up(settings: list[str], part: dict[str, object], tmp_path: Path) -> None:
-    out = tmp_path / "model.safetensors"
-    done = run("build", *(word for text in settings for word in ("--set", text)), "-o", out)
-    assert done.exit_code == 0, done.output
-    kind = settings[0].partition("=")[0].partition(".")[0].replace("-", "_")
-    built = json.loads(run("show", out, "--json").stdout)["config"][kind]
-    assert part.items() <= built.items()
-
-
-def test_an_option_of_what_has_none_is_refused() -> None:
-    done = run("build", "--set", "scale=2", "--set", "scale.blocks=2")
-    assert done.exit_code == 2
-    assert "scale was given as 2" in done.stderr
-
-
-def test_shipped_models_can_be_shown_by_name() -> None:
-    done = run("show", "reference")
-    assert done.exit_code == 0, done.output
-    assert "CC BY-NC" in done.stdout and "srzoo:conditional" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("command", "option", "name"),
-    [
-        ("eval", "--csv", "scores.csv"),
-        ("bench", "--plot", "plot.png"),
-        ("bench", "--results", "results"),
-        ("build", "-o", "model.safetensors"),
-    ],
-)
-def test_what_could_not_be_written_is_refused_before_the_work(
-    tmp_path: Path, command: str, option: str, name: str
-) -> None:
-    (tmp_path / "file").write_text("")
-    models = [] if command == "build" else ["bicubic"]
-    done = run(command, *models, option, tmp_path / "file" / name)
-    assert done.exit_code == 2 and "cannot" in done.stderr and not done.stdout
-    done = run(command, *models, option, "")
-    assert done.exit_code == 2 and "it is empty" in done.stderr and not done.stdout
-
-
 def test_a_folder_is_made_when_the_model_is_there(folder: Path, tmp_path: Path) -> None:
     assert run("upscale", folder, tmp_path / "out", "--model", "nope").exit_code == 2
     assert not (tmp_path / "out").exists()
-
-
-def test_the_list_of_metrics_has_json() -> None:
-    done = run("eval", "--list-metrics", "--json")
-    assert done.exit_code == 0
-    assert {"metric": "lr_psnr", "unit": "dB", "better": "higher", "of": "image"}.items() <= next(
-        row for row in json.loads(done.stdout) if row["metric"] == "lr_psnr"
-    ).items()
-
-
-def test_what_is_stated_for_a_size_that_is_too_small_is_refused() -> None:
-    done = run("build", "--size", "1", "1")
-    assert done.exit_code == 2 and "needs 8 HR pixels per side" in done.stderr
-
-
-def test_only_parts_have_families() -> None:
-    done = run("list", "models", "--family", "timm")
-    assert done.exit_code == 2 and "models have no families" in done.stderr
-
-
-def test_a_network_that_makes_no_numbers_leaves_no_image(folder: Path, tiny: str, tmp_path: Path) -> None:
-    model = load_model(tiny)
-    next(model.parameters()).data.fill_(float("nan"))
-    save_model(model, tmp_path / "nan.safetensors")
-    for command in (("upscale", folder / "a.png", tmp_path / "out.png", "--model"), ("eval", "--data", folder)):
-        done = run(*command, tmp_path / "nan.safetensors")
-        assert done.exit_code == 1 and "values that are not finite numbers" in done.stderr
-    assert not (tmp_path / "out.png").exists()
 
 
 def test_an_image_that_the_format_cannot_hold_is_refused_before_the_work(tmp_path: Path) -> None:
@@ -386,26 +198,7 @@ def test_pipes_among_images_are_not_waited_for(folder: Path, tmp_path: Path) -> 
     assert done.exit_code == 0 and sorted(each.name for each in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
 
 
-def test_scores_are_kept_where_nobody_reads_them(folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "srzoo", "eval", "nearest", "--data", folder, "--csv", tmp_path / "scores.csv"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*map(str, command), "--scale", "4"], stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 3
-
-
 def test_a_closed_output_is_no_reason_to_fail(folder: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} -m srzoo upscale {folder}/a.png {tmp_path}/out.png --model nearest --scale 2 >&-"
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0 and not done.stderr and (tmp_path / "out.png").is_file()
-
-
-def test_names_of_any_length_and_in_any_bytes(folder: Path, tmp_path: Path) -> None:
-    long = "b" * 250 + ".png"
-    assert run("upscale", folder / "a.png", tmp_path / long, "--model", "nearest").exit_code == 0
-    done = run("eval", "x" * 300)
-    assert done.exit_code == 2 and "there is no model" in done.stderr
-    (folder / os.fsdecode(b"\xff\xfe.png")).write_bytes((folder / "a.png").read_bytes())
-    done = run("eval", "nearest", "--data", folder, "--scale", 4, "--csv", tmp_path / "s.csv")
-    assert done.exit_code == 0 and b"\xff\xfe" in (tmp_path / "s.csv").read_bytes()
-    assert run("bench", "nearest", "--data", folder, "--results", tmp_path / "results").exit_code == 0
