@@ -59,8 +59,16 @@ class PartConfig(BaseModel):
         return {"name": self.name, **self.options}
 
 
-def _no_base(value: Any) -> Any:
-    return None if value in ("", "none") else value
+_BASE = "bicubic"
+
+
+def _base(value: Any) -> Any:
+    """Nothing where there is to be none; options alone are those of the usual one."""
+    if isinstance(value, Mapping) and value.keys() == {"name"}:
+        value = value["name"]
+    if value in (None, "", "none"):
+        return None
+    return {"name": _BASE, **value} if isinstance(value, Mapping) else value
 
 
 class ModelConfig(BaseModel):
@@ -74,7 +82,7 @@ class ModelConfig(BaseModel):
     skips: bool = True
     """Whether the decoder is handed the pre-encoder's and encoder's maps beside the latent."""
 
-    base: Annotated[PartConfig | None, BeforeValidator(_no_base)] = PartConfig(name="bicubic")
+    base: Annotated[PartConfig | None, BeforeValidator(_base)] = PartConfig(name=_BASE)
     """Upscaler whose image the network adds to, or ``"none"``."""
 
     pre_encoder: PartConfig
@@ -160,14 +168,14 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
     A list of tables with names is changed by those names.
     """
-    merged = dict(base)
+    merged, parts = dict(base), (*PART_KINDS, "base")
     for key, value in changes.items():
         old = merged.get(key)
-        if isinstance(old, str) and isinstance(value, Mapping) and key in PART_KINDS:
+        if isinstance(old, str) and isinstance(value, Mapping) and key in parts:
             old = {"name": old}
         if isinstance(value, Mapping) and _named_tables(old):
             old = {table["name"]: {inner: each for inner, each in table.items() if inner != "name"} for table in old}
-        if isinstance(old, Mapping) and key in PART_KINDS and isinstance(value, str):
+        if isinstance(old, Mapping) and key in parts and isinstance(value, str):
             value = {"name": value}
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             renamed = "name" in value and value["name"] != old.get("name")

@@ -82,7 +82,7 @@ class PreEncoder(Part):
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
-        """Map the LR image (N, 3, H, W) to `out_spec`."""
+        """Map the LR image (N, 3, H, W) to (N, C, H / stride, W / stride), as `out_spec` has them."""
 
 
 class Encoder(Part):
@@ -96,7 +96,11 @@ class Encoder(Part):
 
     @abstractmethod
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Map pre-encoded features to one map per entry of `out_specs`."""
+        """Map pre-encoded features to one map per entry of `out_specs`.
+
+        Maps are (N, C, H / stride, W / stride), channels and stride being their spec's, and H and W the padded LR
+        image's.
+        """
 
 
 class Latent(Part):
@@ -136,7 +140,11 @@ class Decoder(Part):
 
     @abstractmethod
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Fuse the maps it is handed into an image of exactly ``target``."""
+        """Fuse the maps it is handed into an image of exactly ``target``.
+
+        Maps are as `Encoder.forward` returns them; the image is (N, 3, scale * H, scale * W), H and W being the padded
+        LR image's.
+        """
 
 
 class Discriminator(Part):

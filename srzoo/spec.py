@@ -24,7 +24,11 @@ class Spec:
             raise ValueError(f"a spec needs channels >= 1 and stride > 0, got {self}")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of this map for a padded LR image of ``height`` x ``width`` pixels."""
+        """Height and width of this map for a padded LR image of ``height`` x ``width`` pixels.
+
+        Raises:
+            ValueError: They are not whole.
+        """
         h, w = height / self.stride, width / self.stride
         if h.denominator != 1 or w.denominator != 1:
             raise ValueError(f"an LR image of {height}x{width} has no whole map of stride {self.stride}")

@@ -27,8 +27,9 @@ def overrides(
     """What the command line changes in a preset, as `srzoo.config.merge` takes it."""
     from srzoo.config import merge
 
+    parts = {**parts, "base": base}
     changes: dict[str, Any] = {kind: {"name": name} for kind, name in parts.items() if name is not None}
-    for key, value in (("scale", scale), ("skips", skips), ("base", base)):
+    for key, value in (("scale", scale), ("skips", skips)):
         if value is not None:
             changes[key] = value
     for text in assignments:

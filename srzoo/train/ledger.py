@@ -46,7 +46,12 @@ class Ledger:
                     self._board.add_scalar(name.replace(".", "/", 1), value, step)
 
     def flush(self) -> None:
-        """Write what was kept: to the end of the file, or with new columns as a new file."""
+        """Write what was kept: to the end of the file, or with new columns as a new file.
+
+        Raises:
+            TrainingError: The file cannot be read or written to.
+            WriteError: The new file cannot be written.
+        """
         if not self._fresh:
             return
         joined = dict.fromkeys([*self._columns, *(name for row in self._fresh for name in row)])

@@ -26,6 +26,23 @@ def test_settings_of_a_part_add_up(settings: list[str], part: dict[str, object],
     assert part.items() <= built.items()
 
 
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        (["--base", "none"], "none"),
+        (["--set", "base=none"], "none"),
+        (["--set", "base=lanczos"], {"name": "srzoo:lanczos"}),
+        (["--set", "base.name=nearest"], {"name": "srzoo:nearest"}),
+    ],
+)
+def test_the_base_is_set_like_a_part(given: list[str], base: object, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    assert run("build", *given, "-o", out).exit_code == 0
+    assert json.loads(run("show", out, "--json").stdout)["config"]["base"] == base
+    done = run("build", "--set", "base.sharpness=1")
+    assert done.exit_code == 2 and "upscaler srzoo:bicubic has no option 'sharpness'" in done.stderr
+
+
 def test_an_option_of_what_has_none_is_refused() -> None:
     done = run("build", "--set", "scale=2", "--set", "scale.blocks=2")
     assert done.exit_code == 2
