@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,20 +79,6 @@ AT_IMPORT = {
 """What `srzoo plugins` says of those that importing finds out."""
 
 Install = Callable[..., Path]
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on ``sys.path``, for distributions."""
-    monkeypatch.delenv("SRZOO_PLUGINS", raising=False)
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    monkeypatch.undo()
-    REGISTRY.refresh()
-    for name in [name for name in sys.modules if name.startswith("hostile_")]:
-        del sys.modules[name]
 
 
 def install(site: Path, name: str, **extra: dict[str, str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,20 +35,6 @@ def write(kind: str, folder: Path) -> Path:
     assert done.returncode == 0, done.stderr
     assert f"pip install -e {name_of(kind)}" in done.stdout and f"srzoo check {name_of(kind)}" in done.stdout
     return folder / name_of(kind)
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on ``sys.path``, for plugins."""
-    monkeypatch.delenv("SRZOO_PLUGINS", raising=False)
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    monkeypatch.undo()
-    REGISTRY.refresh()
-    for name in [name for name in sys.modules if name.startswith("srzoo_fresh")]:
-        del sys.modules[name]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +66,18 @@ def project(name: str, folder: Path) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def three(site: Path, tmp_path: Path) -> Path:
     """A folder on ``sys.path`` with the wavelet plugin, the broken one, and the one that claims srzoo's name."""
-    monkeypatch.delenv("SRZOO_PLUGINS", raising=False)
-    folder = tmp_path / "site"
-    folder.mkdir()
     for source in (WAVELET, project("srzoo-broken", tmp_path), project("srzoo-claims-own", tmp_path)):
-        lay_down(source, folder)
-    monkeypatch.syspath_prepend(str(folder))
+        lay_down(source, site)
     REGISTRY.refresh()
-    yield folder
-    monkeypatch.undo()
-    REGISTRY.refresh()
-    for name in [name for name in sys.modules if name.startswith(("srzoo_wavelet", "srzoo_claims"))]:
-        del sys.modules[name]
+    return site
 
 
 SMALL_WAVELET = {"encoder": {"name": "wavelet", "widths": [12, 16], "blocks": 1}}
 
 
-def test_a_plugins_encoder_is_trained_like_any_other(site: Path) -> None:
+def test_a_plugins_encoder_is_trained_like_any_other(three: Path) -> None:
     model = build_model(preset("reference", SMALL_WAVELET))
     out = model(torch.rand(1, 3, 21, 9), hr=torch.rand(1, 3, 84, 36), noise=model.noise(21, 9))
     assert out.sr.shape == (1, 3, 84, 36)
@@ -95,26 +86,26 @@ def test_a_plugins_encoder_is_trained_like_any_other(site: Path) -> None:
     assert model.config["encoder"]["name"] == "srzoo-wavelet:wavelet"
 
 
-def test_a_model_names_the_plugin_that_it_needs(site: Path, tmp_path: Path) -> None:
+def test_a_model_names_the_plugin_that_it_needs(three: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     model = build_model(preset("reference", SMALL_WAVELET)).eval()
     save_model(model, path)
     lr = torch.rand(1, 3, 8, 8)
     with torch.no_grad():
         assert torch.equal(load_model(path)(lr).sr, model(lr).sr)
-    sys.path.remove(str(site))
+    sys.path.remove(str(three))
     REGISTRY.refresh()
     with pytest.raises(MissingDistributionError, match=r"srzoo-wavelet 0.1.0.*pip install srzoo-wavelet$"):
         load_model(path)
 
 
-def test_the_broken_and_the_clashing_break_only_themselves(site: Path, tmp_path: Path) -> None:
+def test_the_broken_and_the_clashing_break_only_themselves(three: Path, tmp_path: Path) -> None:
     with pytest.raises(BrokenPluginError, match=r"'curvelet' of srzoo-broken.*no such accelerator"):
         build_model(preset("reference", {"encoder": {"name": "curvelet"}}), device="meta")
     assert build_model(preset("reference"), device="meta").config["encoder"]["name"] == "srzoo:strided"
     claimed = build_model(preset("reference", {"encoder": {"name": "srzoo-claims-own:strided"}}), device="meta")
     assert type(claimed.encoder).__name__ == "Copy"
-    lay_down(project("srzoo-claims-other", tmp_path), site)
+    lay_down(project("srzoo-claims-other", tmp_path), three)
     REGISTRY.refresh()
     with pytest.raises(AmbiguousNameError, match="srzoo-claims-other:wavelet, srzoo-wavelet:wavelet"):
         build_model(preset("reference", {"encoder": {"name": "wavelet"}}), device="meta")

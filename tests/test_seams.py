@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -143,20 +142,13 @@ GROUPS = {
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def odd(site: Path) -> Path:
     """A folder on ``sys.path`` with the distribution ``srzoo-odd``."""
-    monkeypatch.delenv("SRZOO_PLUGINS", raising=False)
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "odd_parts.py").write_text(MODULE)
+    (site / "odd_parts.py").write_text(MODULE)
     groups = {group: {name: f"odd_parts:{part}" for name, part in parts.items()} for group, parts in GROUPS.items()}
-    write_metadata(folder, "srzoo-odd", "1.0", groups)
-    monkeypatch.syspath_prepend(str(folder))
+    write_metadata(site, "srzoo-odd", "1.0", groups)
     REGISTRY.refresh()
-    yield folder
-    monkeypatch.undo()
-    REGISTRY.refresh()
-    sys.modules.pop("odd_parts", None)
+    return site
 
 
 @pytest.mark.parametrize(
@@ -170,7 +162,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ("latent", "broad", "made a map of 1x1x8x12 where a map of 1x2x8x12 was due"),
     ],
 )
-def test_a_part_that_makes_other_maps_than_it_declares_is_named(site: Path, kind: str, name: str, said: str) -> None:
+def test_a_part_that_makes_other_maps_than_it_declares_is_named(odd: Path, kind: str, name: str, said: str) -> None:
     config = preset("reference", {kind: {"name": name}})
     shown = kind.replace("_", "-")
     with pytest.raises(BrokenPluginError, match=f"{shown} srzoo-odd:{name} {said}: see: srzoo check {shown} srzoo-odd"):
@@ -192,7 +184,7 @@ def run_in(folder: Path, photos: Path, text: str) -> Run:
     ],
 )
 def test_a_loss_that_cannot_be_trained_by_is_named(
-    site: Path, photos: Path, tmp_path: Path, name: str, said: str
+    odd: Path, photos: Path, tmp_path: Path, name: str, said: str
 ) -> None:
     run = run_in(tmp_path, photos, RECIPE.replace("prior = { l1 = 1.0 }", f'prior = {{ "{name}" = 1.0 }}'))
     with pytest.raises(BrokenPluginError) as caught:
@@ -200,7 +192,7 @@ def test_a_loss_that_cannot_be_trained_by_is_named(
     assert f"loss srzoo-odd:{name} {said}" in str(caught.value)
 
 
-def test_a_discriminator_that_mixes_images_is_named(site: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_discriminator_that_mixes_images_is_named(odd: Path, photos: Path, tmp_path: Path) -> None:
     changed = RECIPE.replace('{ name = "unet", width = 4, levels = 2 }', '{ name = "single" }')
     run = run_in(tmp_path, photos, changed)
     with pytest.raises(BrokenPluginError, match=r"discriminator srzoo-odd:single made a map of 1x1x14x14 for 4 images"):
@@ -208,14 +200,14 @@ def test_a_discriminator_that_mixes_images_is_named(site: Path, photos: Path, tm
 
 
 def test_a_loss_that_fails_while_training_ends_the_command_with_its_name(
-    site: Path, photos: Path, tmp_path: Path
+    odd: Path, photos: Path, tmp_path: Path
 ) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(RECIPE.replace("prior = { l1 = 1.0 }", 'prior = { "fails" = 1.0 }'))
     line = ["train", recipe, "--data", photos, "--output", tmp_path / "run", "--threads", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "srzoo", *map(str, line)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(odd), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
     )
