@@ -92,7 +92,8 @@ def main(data: Path, kills: int, longest: float | None, seed: int) -> None:
             runs += 1
             if found := differing(whole, parts):
                 raise click.ClickException(f"run {runs} differs in {', '.join(found)}")
-    click.echo(f"{done} kills, {writing} of them while a checkpoint was being written: {runs} run{"s" if runs > 1 else ""} ended bit-equal")
+    ended = "1 run" if runs == 1 else f"{runs} runs"
+    click.echo(f"{done} kills, {writing} of them while a checkpoint was being written: {ended} ended bit-equal")
 
 
 if __name__ == "__main__":

@@ -29,13 +29,14 @@ class Told(NamedTuple):
     """How it ended, in words: empty if well."""
 
 
-def apart(function: str, task: Any, seconds: float) -> Told:
+def apart(function: str, task: Any, seconds: float, *, each: bool = False) -> Told:
     """Call a function in a fresh Python, with the same ``sys.path`` and nothing to read or print to.
 
     Args:
         function: ``module:function``, called with ``task`` and a `Tell`.
         task: A JSON value.
         seconds: How long it may take; afterwards the process and all that it started are killed.
+        each: Whether that is the time for each value that it tells, and not for all of them.
 
     Returns:
         What the function told, also where it did not end well.
@@ -53,7 +54,7 @@ def apart(function: str, task: Any, seconds: float) -> Told:
             start_new_session=True,
         )
         try:
-            in_time = _ends_within(child, seconds)
+            in_time = _ends_within(child, seconds, file if each else None)
         finally:
             _end(child)
         ending = _ending(child.returncode) if in_time else f"took longer than {seconds:g} s"
@@ -61,18 +62,23 @@ def apart(function: str, task: Any, seconds: float) -> Told:
     return Told(tuple(json.loads(line) for line in lines), ending)
 
 
-def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for a process without collecting it, so that its number stays that of its group."""
-    if not hasattr(os, "waitid"):
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(seconds)
-        return child.returncode is not None
-    deadline = time.monotonic() + seconds
-    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+def _ends_within(child: subprocess.Popen[bytes], seconds: float, growing: Path | None) -> bool:
+    """Wait for a process that may take so long, or so long from each time to the next that a file grows."""
+    size, deadline = 0, time.monotonic() + seconds
+    while not _has_ended(child):
+        if growing is not None and growing.stat().st_size > size:
+            size, deadline = growing.stat().st_size, time.monotonic() + seconds
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Ask without collecting the process where that can be, so that its number stays that of its group."""
+    if not hasattr(os, "waitid"):
+        return child.poll() is not None
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
 def _ending(status: int) -> str:

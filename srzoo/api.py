@@ -134,8 +134,8 @@ def evaluate(
             image pairs; or None for the embedded photos.
         scale: Enlargement factor, for a model given by name or for finished images, such as 4 or 2.5.
         protocol: The rules: a name, with other rules where they are given, such as ``"classic,border=0"``.
-        metrics: One or more names (see ``srzoo eval --list-metrics``); None for the protocol's own PSNR and SSIM,
-            and LR-PSNR.
+        metrics: Names (see ``srzoo eval --list-metrics``), also in one text with commas between; None for the
+            protocol's own PSNR and SSIM, and LR-PSNR.
         samples: How many samples to draw of each image, for the metrics that compare samples; all others are of the
             first.
         temperature: Standard deviation of the latent's noise; 0 takes its mean.
@@ -150,8 +150,10 @@ def evaluate(
 
     folder = finished_folder(model)
     place = zoo.usable_device(device)
-    metrics = [metrics] if isinstance(metrics, str) else metrics
-    if samples < 1 or (samples > 1 and (temperature == 0 or folder is not None)):
+    metrics = [name.strip() for name in metrics.split(",")] if isinstance(metrics, str) else metrics
+    if samples < 1:
+        raise UsageError(f"at least one sample of an image is drawn, not {samples}")
+    if samples > 1 and (temperature == 0 or folder is not None):
         raise UsageError(f"{samples} samples of an image: a model draws several at a temperature above 0, such as 0.8")
     if folder is not None and data is None:
         return scoring.evaluate_alone(folder, metrics=metrics, device=place, progress=progress)
@@ -223,6 +225,8 @@ def _source(
     source: _Sampling | FinishedImages
     if folder is None:
         loaded = zoo.load(model, scale, device) if isinstance(model, str | os.PathLike) else model
+        if not hasattr(loaded, "upscale"):
+            raise UsageError(f"a {type(model).__name__} is no model: give its name, its file, or what load returns")
         if scale is not None and loaded.scale != zoo.usable_scale(scale):
             raise UsageError(f"the model enlarges x{loaded.scale}, not x{scale}: leave out scale, or load another")
         source = _Sampling(loaded, temperature, seed)
@@ -268,6 +272,10 @@ def bench(
 
     if isinstance(models, str | os.PathLike):
         models = [models]
+    if models is not None and not (
+        isinstance(models, Sequence) and all(isinstance(each, str | os.PathLike) for each in models)
+    ):
+        raise UsageError("models are ranked by name or file: save one first, or measure it by evaluate")
     wanted = usable_scale(scale)
     if not isinstance(wanted, int):
         raise UsageError(f"models are ranked at whole scales, not at x{wanted}: evaluate measures one at any")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,11 +14,13 @@ import torch
 from srzoo import options
 from srzoo.config import STAGES, ModelConfig, PartConfig
 from srzoo.contracts import Decoder, Discriminator, Encoder, Latent, Part, PreEncoder, Upscaler
-from srzoo.errors import AssemblyError, BrokenPluginError
+from srzoo.errors import AssemblyError
+from srzoo.messages import shortened
 from srzoo.model import SRModel, WholeModel
 from srzoo.parts import PartRef
 from srzoo.registry import REGISTRY, Registry, ResolvedPart
 from srzoo.scale import Scale, plain
+from srzoo.seams import broken
 from srzoo.spec import Spec, common_multiple
 
 RGB = Spec(3)
@@ -65,8 +67,12 @@ def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> C
 @contextmanager
 def _seeded(seed: int, kind: str, device: torch.device) -> Iterator[None]:
     """Initial weights that depend on the seed and the kind of part, and leave the global generators alone."""
-    with torch.random.fork_rng(devices=[]), device:
-        torch.manual_seed((index(seed) * 1_000_003 + sum(kind.encode())) % 2**63)
+    number = (index(seed) * 1_000_003 + sum(kind.encode())) % 2**63
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), device:
+        torch.default_generator.manual_seed(number)  # torch.manual_seed would reach every GPU
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(number)
         yield
 
 
@@ -76,10 +82,28 @@ def _construct(chosen: Chosen, seed: int, device: torch.device, *given: Any) -> 
 
 
 def _declared(chosen: Chosen, part: Part, attribute: str) -> Any:
+    """What a part says of itself; BrokenPluginError where it does not, or says something else than it should."""
     value = getattr(part, attribute, None)
+    fits, what = _DECLARATIONS[attribute]
     if value is None or value == ():
-        raise BrokenPluginError(f"{chosen.owner} does not declare {attribute}")
+        raise broken(chosen.kind, chosen.part.ref.qualified, f"does not declare {attribute}")
+    if not fits(value):
+        said = f"declares {attribute} as {shortened(repr(value))}, which is no {what}"
+        raise broken(chosen.kind, chosen.part.ref.qualified, said)
     return value
+
+
+def _is_specs(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, Spec) for each in value)
+
+
+_DECLARATIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "out_spec": (lambda value: isinstance(value, Spec), "Spec"),
+    "out_specs": (_is_specs, "tuple of Specs"),
+    "multiple_of": (lambda value: type(value) is int and value >= 1, "whole number from 1"),
+    "scale": (lambda value: type(value) in (int, Fraction) and value >= 1, "whole number or Fraction from 1"),
+}
+"""What a part may say of itself, and what that is called."""
 
 
 def _check_strides(first: Spec, specs: tuple[Spec, ...], pre: Chosen, encoder: Chosen) -> None:
@@ -111,8 +135,8 @@ def _check_scale(config: ModelConfig, decoder: Chosen) -> None:
 
 def _base(config: ModelConfig, chosen: Chosen, seed: int, device: torch.device) -> Upscaler:
     base: Upscaler = _construct(chosen, seed, device, config.scale)
-    if base.scale != config.scale:
-        raise AssemblyError(f"the base {chosen.owner} enlarges by {base.scale}, not by {config.scale}")
+    if (found := _declared(chosen, base, "scale")) != config.scale:
+        raise AssemblyError(f"the base {chosen.owner} enlarges by {found}, not by {config.scale}")
     return base
 
 
@@ -165,10 +189,15 @@ def build_model(
     }
     needed: list[Fraction | int] = [
         *(spec.stride for spec in (first, *specs, bottleneck, target)),
-        pre_encoder.multiple_of,
-        encoder.multiple_of * first.stride,
-        latent.multiple_of * specs[-1].stride,
-        decoder.multiple_of * bottleneck.stride,
+        *(
+            _declared(chosen[kind], part, "multiple_of") * stride
+            for kind, part, stride in (
+                ("pre_encoder", pre_encoder, 1),
+                ("encoder", encoder, first.stride),
+                ("latent", latent, specs[-1].stride),
+                ("decoder", decoder, bottleneck.stride),
+            )
+        ),
     ]
     return SRModel(
         resolved,
@@ -202,6 +231,7 @@ def build_upscaler(name: str, scale: Scale | None = None) -> WholeModel:
     """
     chosen = choose("upscaler", PartConfig(name=name))
     upscaler: Upscaler = _construct(chosen, 0, torch.device("cpu"), scale)
-    if scale is not None and upscaler.scale != scale:
-        raise AssemblyError(f"{chosen.owner} enlarges by {upscaler.scale}, not by {scale}")
+    found = _declared(chosen, upscaler, "scale")
+    if scale is not None and found != scale:
+        raise AssemblyError(f"{chosen.owner} enlarges by {found}, not by {scale}")
     return WholeModel(upscaler, {"scale": plain(upscaler.scale), "upscaler": chosen.to_dict()})

@@ -56,10 +56,12 @@ def save_model(
 
     Raises:
         WriteError: The file cannot be written.
-        UsageError: The model is a whole upscaler, which is no file of srzoo's.
+        UsageError: The model is a whole upscaler, which is no file of srzoo's, or has no weights.
     """
     if not isinstance(model, SRModel):
         raise UsageError(f"{type(model).__name__} is not assembled from parts, and only such models are saved")
+    if model.device is not None and model.device.type == "meta":
+        raise UsageError("a model on the meta device has no weights to save: build it on another")
     weights = {}
     for name, value in kept_weights(model, training_parts=training_parts).items():
         stored = value.half() if half and value.is_floating_point() else value

@@ -37,7 +37,7 @@ def build_chain(scale: int, steps: Sequence[Step] = LITERATURE) -> Chain:
         chosen = choose("degradation", config)
         cls = chosen.part.ref.load()
         built.append(construct(cls, scale, options=chosen.options, owner=chosen.owner))
-        names.append(config.name)
+        names.append(chosen.part.ref.qualified)
     return Chain(scale, built, names)
 
 

@@ -108,26 +108,31 @@ class Model(nn.Module):
             The image, ``scale`` times as high and wide, rounded down, clamped to its range.
 
         Raises:
-            UsageError: The temperature is below 0 or not finite.
+            UsageError: The temperature or the tile is below 0, or the model has no weights.
             ImageError: The image is none of these, a float image reaches far beyond [0, 1], or the model makes values
                 that are not finite.
         """
         seed, sample = index(seed), index(sample)
         if not 0 <= temperature < inf:
             raise UsageError(f"a temperature is 0 or above, and finite, not {temperature}")
+        if tile < 0:
+            raise UsageError(f"a tile has a side of 0 pixels, which means the whole image, or more, not {tile}")
+        if self.device is not None and self.device.type == "meta":
+            raise UsageError("a model on the meta device has no weights: build it on another to use it")
         batch, layout = to_tensor(image, self.device)
         tile = 0 if self.cuts_itself else tile
 
         def step(part: Tensor, origin: tuple[int, int]) -> Tensor:
             return self.enlarge(part, temperature=temperature, seed=seed, sample=sample, origin=origin)
 
-        was_training = self.training
+        before = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
             with torch.no_grad():  # not inference mode, whose tensors are of no use in a loss
                 enlarged = tiled(step, batch, self.scale, tile, self.tile_multiple, self.tile_halo, progress)
         finally:
-            self.train(was_training)
+            for module, training in before:
+                module.training = training
         if not enlarged.isfinite().all():
             raise ImageError(
                 "the model made values that are not finite numbers: it is damaged, or the temperature too high"
@@ -252,7 +257,11 @@ class SRModel(Model):
         check_image("decoder", self._name_of("decoder"), sr, n, (rows, columns))
         sr = sr[..., :height, :width]
         if self.base is not None:
-            sr = sr + _fitted(self.base, lr)
+            name = self._name_of("base")
+            with blaming("upscaler", name):
+                base = _fitted(self.base, lr)
+            check_image("upscaler", name, base, n, (height, width))
+            sr = sr + base
         return Output(sr, latent.prior, latent.posterior, latent.losses)
 
     def _encode(self, first: Tensor) -> tuple[Tensor, ...]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +125,8 @@ class PartRef:
             BrokenPluginError: It cannot be imported, or it is not what its kind asks for.
         """
         try:
-            part = _get(self.value)
+            with redirect_stdout(sys.stderr):  # what is printed here is none of a command's output
+                part = _get(self.value)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit at import and panics of compiled modules are no Exception
@@ -157,33 +161,48 @@ class PartRef:
         )
 
 
-def probe(ref: PartRef, seconds: float = 120.0) -> str:
-    """Import a part and read its options in a process of its own, so that nothing it does can harm this one.
+def description(cls: type) -> str:
+    """What a part says of itself in its docstring; nothing where that is its kind's base class speaking."""
+    told = next(each for each in cls.__mro__ if (each.__doc__ or "").strip())
+    ours = told.__module__.startswith(("srzoo.contracts", "srzoo.dataset", "srzoo.layers"))
+    return "" if ours else inspect.cleandoc(told.__doc__ or "")
+
+
+def probe(refs: Sequence[PartRef], seconds: float = 120.0) -> list[str]:
+    """Import parts and read their options in a process of their own, so that nothing they do can harm this one.
+
+    Where one of them ends that process, the parts behind it are looked at in another.
 
     Args:
-        ref: The part.
-        seconds: How long the import may take.
+        refs: The parts.
+        seconds: How long the import of each may take.
 
     Returns:
-        What is wrong with it, on one line; empty if nothing is.
+        What is wrong with each, on one line; empty if nothing is.
     """
     from srzoo.apart import apart
 
-    where = [ref.kind.name, ref.name, ref.distribution, ref.version, ref.value]
-    told = apart("srzoo.parts:_probe_here", where, seconds)
-    return str(told.values[0]) if told.values else f"importing {ref.value} {told.ending}"
+    found: list[str] = []
+    while len(found) < len(refs):
+        rest = refs[len(found) :]
+        where = [[ref.kind.name, ref.name, ref.distribution, ref.version, ref.value] for ref in rest]
+        told = apart("srzoo.parts:_probe_here", where, seconds, each=True)
+        found += map(str, told.values)
+        if len(told.values) < len(rest):
+            found.append(f"importing {refs[len(found)].value} {told.ending}")
+    return found
 
 
-def _probe_here(where: list[str], tell: Tell) -> None:
-    """Look at a part in the process that `probe` starts."""
+def _probe_here(where: list[list[str]], tell: Tell) -> None:
+    """Look at parts in the process that `probe` starts."""
     from srzoo.options import describe
 
-    kind, *rest = where
-    try:
-        describe(PartRef(KINDS[kind], *rest).load())
-        tell("")
-    except BrokenPluginError as error:
-        tell(str(error))
+    for kind, *rest in where:
+        try:
+            describe(PartRef(KINDS[kind], *rest).load())
+            tell("")
+        except BrokenPluginError as error:
+            tell(str(error))
 
 
 def _get(value: str) -> Any:

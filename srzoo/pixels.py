@@ -63,6 +63,8 @@ def to_tensor(image: Any, device: torch.device | None = None) -> tuple[Tensor, L
         image = ImageOps.exif_transpose(image)
         if image.mode[0] in "IF":
             raise ImageError(f"a PIL image of mode {image.mode} has no 8-bit range; give a uint16 or float array")
+        if image.mode in ("La", "RGBa"):
+            image = image.convert(image.mode.upper())
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         single = image.mode in ("1", "L", "LA")
         pixels = np.asarray(image.convert("L" if single else "RGB"))
@@ -94,6 +96,8 @@ def with_colours_spread(pixels: np.ndarray[Any, Any], alpha: np.ndarray[Any, Any
 
 
 def _from_torch(image: Tensor, device: torch.device | None) -> tuple[Tensor, Layout]:
+    if image.layout != torch.strided or image.is_meta or image.dtype.itemsize < 2:
+        raise ImageError(f"a tensor image is dense, with values, not {image.layout} {image.dtype} on {image.device}")
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point() or 0 in image.shape:
         raise ImageError(
             f"a tensor image is float (3, H, W) or (N, 3, H, W) in [0, 1], not {image.dtype} {tuple(image.shape)}"
@@ -104,6 +108,8 @@ def _from_torch(image: Tensor, device: torch.device | None) -> tuple[Tensor, Lay
 
 
 def _from_array(array: np.ndarray[Any, Any], layout: Layout, device: torch.device | None) -> tuple[Tensor, Layout]:
+    if isinstance(array, np.ma.MaskedArray):
+        raise ImageError("a masked array has places without a value; fill them first: array.filled(0)")
     gray = array.ndim == 2
     if not (gray or (array.ndim == 3 and array.shape[-1] == 3)) or 0 in array.shape:
         raise ImageError(f"an array image is (H, W) or (H, W, 3), not {array.shape}")

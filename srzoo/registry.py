@@ -255,25 +255,33 @@ def _read(candidate: metadata.Distribution) -> Distribution | None:
         contracts = contracts or {str(CONTRACT) if _normal(name) == OWN else "1"}
     except Exception as error:
         return Distribution(name, version, problem=f"its metadata cannot be read ({one_line(error)})")
-    known = [CONTRACT_GROUP, *(kind.group for kind in KINDS.values())]
-    for group in {entry.group for entry in declared if entry.group.startswith("srzoo.")} - set(known):
-        if meant := suggestion(group, known):
-            return Distribution(name, version, problem=f"it declares the entry-point group {group!r}{meant}")
-    if not entries:
-        return None
     kinds = {kind.group: kind for kind in KINDS.values()}
-    counts = Counter((kinds[entry.group].name, entry.name) for entry in entries)
-    if twice := [f"{kind} {entry!r}" for (kind, entry), count in counts.items() if count > 1]:
-        return Distribution(name, version, problem=f"it declares {', '.join(twice)} more than once")
-    if odd := [entry.name for entry in entries if set(entry.name) & set(":/")]:
-        return Distribution(name, version, problem=f"names of parts cannot have ':' or '/': {', '.join(odd)}")
-    if wrong := [each for each in contracts if not each.isdecimal()]:
-        return Distribution(name, version, problem=f"it declares the contract {wrong[0]!r}, which is no number")
     refs = (PartRef(kinds[entry.group], entry.name, name, version, entry.value) for entry in entries)
     parts = tuple(sorted(refs, key=lambda ref: (list(KINDS).index(ref.kind.name), ref.name)))
-    found = Distribution(name, version, parts, contracts=tuple(sorted(map(int, contracts))))
+    found = Distribution(name, version, parts)
+    groups = [entry.group for entry in declared if entry.group.startswith("srzoo.")]
+    if problem := _slip(groups, [(ref.kind.name, ref.name) for ref in parts], contracts):
+        return _refused(found, problem)
+    if not entries:
+        return None
+    found = replace(found, contracts=tuple(sorted(map(int, contracts))))
     problem = _contract_problem(found)
     return _refused(found, problem) if problem else found
+
+
+def _slip(groups: list[str], parts: list[tuple[str, str]], contracts: set[str]) -> str:
+    """What is wrong with how a distribution declares its parts; empty if nothing is."""
+    known = [CONTRACT_GROUP, *(kind.group for kind in KINDS.values())]
+    for group in sorted(set(groups) - set(known)):
+        if meant := suggestion(group, known):
+            return f"it declares the entry-point group {group!r}{meant}"
+    if twice := [f"{kind} {name!r}" for (kind, name), count in Counter(parts).items() if count > 1]:
+        return f"it declares {', '.join(twice)} more than once"
+    if odd := [name for _, name in parts if set(name) & set(":/")]:
+        return f"names of parts cannot have ':' or '/', and it has {', '.join(odd)}"
+    if wrong := sorted(each for each in contracts if not each.isdecimal()):
+        return f'it declares the contract {wrong[0]!r}, which is no number; write {CONTRACT} = "srzoo.contracts"'
+    return ""
 
 
 _UNKNOWN = "unknown"

@@ -208,7 +208,8 @@ def resize_tensor(
 ) -> Tensor:
     """Resize a batch like `imresize` does for floats: exactly linear, differentiable, on any device.
 
-    Half-precision images, and any under autocast, are filtered in float32: eight bits of mantissa would show.
+    Half-precision images, and any under autocast, are filtered in float32: eight bits of mantissa would show. The ten
+    of TF32 do not, where a process lets a GPU take it for matrix products.
 
     Args:
         image: (N, C, H, W), floating point.

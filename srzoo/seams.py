@@ -39,7 +39,7 @@ def blaming(kind: str, name: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if name.startswith("srzoo:") or is_out_of_memory(error):
             raise
-        raise _broken(kind, name, f"failed in use ({traced_line(error)})") from error
+        raise broken(kind, name, f"failed in use ({traced_line(error)})") from error
 
 
 def check_maps(kind: str, name: str, maps: object, specs: Sequence[Spec], n: int, size: tuple[int, int]) -> None:
@@ -58,9 +58,9 @@ def check_maps(kind: str, name: str, maps: object, specs: Sequence[Spec], n: int
     """
     wanted = [(n, spec.channels, *spec.size(*size)) for spec in specs]
     if not isinstance(maps, Sequence) or not all(isinstance(each, Tensor) for each in maps):
-        raise _broken(kind, name, f"returned {type(maps).__name__} where {len(specs)} maps were due")
+        raise broken(kind, name, f"returned {type(maps).__name__} where {len(specs)} maps were due")
     if (found := [tuple(each.shape) for each in maps]) != wanted:
-        raise _broken(kind, name, f"made {_maps(found)} where {_maps(wanted)} {_were(wanted)} due")
+        raise broken(kind, name, f"made {_maps(found)} where {_maps(wanted)} {_were(wanted)} due")
 
 
 def check_latent(
@@ -80,7 +80,7 @@ def check_latent(
         BrokenPluginError: It did not.
     """
     if not isinstance(made, LatentOutput):
-        raise _broken("latent", name, f"returned {type(made).__name__} where a LatentOutput was due")
+        raise broken("latent", name, f"returned {type(made).__name__} where a LatentOutput was due")
     check_maps("latent", name, [made.z], [out_spec], n, size)
     for normals in filter(None, (made.prior, made.posterior)):
         for moment in ("mean", "log_variance"):
@@ -91,19 +91,19 @@ def check_scalar(kind: str, name: str, value: object) -> None:
     """Whether a part made one number; raises BrokenPluginError where it did not."""
     if not isinstance(value, Tensor) or value.dim():
         made = _maps([value.shape]) if isinstance(value, Tensor) else type(value).__name__
-        raise _broken(kind, name, f"made {made} where a scalar was due")
+        raise broken(kind, name, f"made {made} where a scalar was due")
 
 
 def check_logits(kind: str, name: str, maps: object, n: int) -> None:
     """Whether a part made one or more maps for ``n`` images; raises BrokenPluginError where it did not."""
     if not isinstance(maps, tuple) or not maps or not all(isinstance(each, Tensor) for each in maps):
-        raise _broken(kind, name, f"made {type(maps).__name__} where a tuple of maps was due")
+        raise broken(kind, name, f"made {type(maps).__name__} where a tuple of maps was due")
     for each in maps:
         if each.shape[:1] != (n,):
-            raise _broken(kind, name, f"made {_maps([each.shape])} for {n} images")
+            raise broken(kind, name, f"made {_maps([each.shape])} for {n} images")
 
 
-def check_image(kind: str, name: str, sr: Tensor, n: int, size: tuple[int, int]) -> None:
+def check_image(kind: str, name: str, sr: object, n: int, size: tuple[int, int]) -> None:
     """Whether images are as large as they have to be.
 
     Args:
@@ -116,12 +116,15 @@ def check_image(kind: str, name: str, sr: Tensor, n: int, size: tuple[int, int])
     Raises:
         BrokenPluginError: They are not.
     """
+    if not isinstance(sr, Tensor):
+        raise broken(kind, name, f"returned {type(sr).__name__} where an image was due")
     if tuple(sr.shape) != (n, 3, *size):
-        made, due = ("x".join(map(str, each)) for each in (sr.shape[-3:], (3, *size)))
-        raise _broken(kind, name, f"made an image of {made} where {due} were due")
+        made, due = ("x".join(map(str, each)) for each in (sr.shape, (n, 3, *size)))
+        raise broken(kind, name, f"made an image of {made} where {due} was due")
 
 
-def _broken(kind: str, name: str, what: str) -> BrokenPluginError:
+def broken(kind: str, name: str, what: str) -> BrokenPluginError:
+    """What is wrong with a part, with where to look further."""
     shown = kind.replace("_", "-")
     return BrokenPluginError(f"{shown} {name} {what}: see: srzoo check {shown} {name}")
 

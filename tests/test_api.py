@@ -82,6 +82,11 @@ def test_build_changes_a_preset() -> None:
         srzoo.build("referense")
     with pytest.raises(TypeError, match="encodr"):
         srzoo.build(encodr="resnet")
+    for use in (lambda: model.upscale(torch.rand(3, 8, 8)), lambda: srzoo.save(model, "never.safetensors")):
+        with pytest.raises(UsageError, match="on the meta device has no weights"):
+            use()
+    with pytest.raises(UsageError, match="a tile has a side of 0"):
+        srzoo.load("nearest").upscale(torch.rand(3, 8, 8), tile=-4)
     with pytest.raises(UsageError, match="device 'nope' cannot be used here"):
         srzoo.build(device="nope")
 
@@ -97,7 +102,13 @@ def test_evaluate_takes_names_and_models_folders_and_pairs(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="enlarges x2, not x4: leave out scale"):
         srzoo.evaluate(srzoo.load("bicubic", 2), photos, scale=4)
     assert by_name.data == by_model.data and by_name.data["scale"] == 2
-    assert "psnr_y" in srzoo.evaluate("bicubic", photos, scale=2, metrics="psnr_y").mean
+    one = srzoo.evaluate("bicubic", photos, scale=2, metrics="psnr_y, ssim_y")
+    assert {"psnr_y", "ssim_y"} <= set(one.mean) and "lr_psnr" not in one.mean
+    for model, data in ((3, photos), ("bicubic", ["a"]), ("bicubic", 3)):
+        with pytest.raises(UsageError, match=r"no model|image pairs"):
+            srzoo.evaluate(model, data, scale=2)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="at least one sample"):
+        srzoo.evaluate("bicubic", photos, scale=2, samples=0)
     assert [by_name.mean[key] for key in ("psnr_y", "ssim_y")] == [by_model.mean[key] for key in ("psnr_y", "ssim_y")]
 
 
@@ -120,6 +131,8 @@ def test_bench_gives_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frame.attrs["data"]["images"] == 2
     assert [each["model"] for each in frame.attrs["failed"]] == ["nope"]
     assert list(srzoo.bench("nearest", pairs, scale=2)["model"]) == ["nearest"]
+    with pytest.raises(UsageError, match="ranked by name or file"):
+        srzoo.bench([srzoo.load("nearest", 2)], pairs, scale=2)  # type: ignore[list-item]
     for scale in (0, 2.5):
         with pytest.raises(UsageError, match="scale"):
             srzoo.bench("nearest", pairs, scale=scale)

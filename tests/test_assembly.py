@@ -206,6 +206,26 @@ def test_without_skips_all_passes_through_the_latent() -> None:
 # The global generators belong to the caller.
 
 
+def test_building_leaves_gpus_and_using_leaves_modes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(seed: int) -> None:
+        raise AssertionError("every GPU was seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    model = build_model(preset("seed"))
+    model.train()
+    model.encoder.eval()
+    before = [module.training for module in model.modules()]
+    model.upscale(torch.rand(3, 8, 8))
+    assert [module.training for module in model.modules()] == before and len(set(before)) == 2
+
+
+def test_a_discriminator_trains_at_its_smallest_size() -> None:
+    for options in ({"norm": True, "levels": 2}, {"norm": False, "levels": 2}):
+        config = preset("seed", {"discriminator": {"name": "binary", **options}})
+        judge = build_discriminator(config)
+        judge(torch.rand(1, 3, judge.min_size, judge.min_size))
+
+
 def test_building_and_running_leave_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     config = preset("reference", {"encoder": {"name": "timm/resnet18", "depth": 2}})

@@ -266,8 +266,17 @@ def test_hr_of_another_size_and_steps_of_another_shape_are_refused() -> None:
         def forward(self, image: Tensor, draw: np.random.Generator) -> Tensor:
             return image[..., ::2, ::2]
 
-    with pytest.raises(BrokenPluginError, match="crooked made"):
-        Chain(4, [Crooked()], ["crooked"]).apply(photo(32, 32))
+    with pytest.raises(
+        BrokenPluginError, match=r"degradation theirs:crooked made 1x3x16x16 where 1x3x8x8 was due: see: srzoo check"
+    ):
+        Chain(4, [Crooked()], ["theirs:crooked"]).apply(photo(32, 32))
+
+    class Failing(Crooked):
+        def forward(self, image: Tensor, draw: np.random.Generator) -> Tensor:
+            raise OSError("no jpeg")
+
+    with pytest.raises(BrokenPluginError, match=r"degradation theirs:failing failed in use \(OSError: no jpeg at"):
+        Chain(4, [Failing()], ["theirs:failing"]).apply(photo(32, 32))
 
 
 def test_a_kernel_that_cannot_vary_is_not_random() -> None:

@@ -40,6 +40,23 @@ def test_torch_has_its_threads_outside_and_one_in_each_worker() -> None:
         torch.set_num_threads(before)
 
 
+def test_a_thread_that_cannot_be_started_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, before = threading.Thread.start, threading.active_count()
+
+    def refuse_the_second(thread: threading.Thread) -> None:
+        if threading.active_count() > before:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_second)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Prefetcher(int, range(4), workers=3)
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_is_raised_when_its_turn_comes_and_threads_end(workers: int) -> None:
     def make(number: int) -> int:

@@ -200,7 +200,7 @@ def test_a_name_twice_is_an_error_of_that_distribution_only(install: Install) ->
 
 def test_names_that_nobody_could_type_are_refused(install: Install) -> None:
     install("srzoo-odd", "upscalers", ["a/b = fake_o:Good"], fake_o=GOOD)
-    assert "cannot have ':' or '/': a/b" in problems()["srzoo-odd"]
+    assert "cannot have ':' or '/', and it has a/b" in problems()["srzoo-odd"]
 
 
 def test_the_same_distribution_twice_on_the_path_counts_once(install: Install) -> None:
@@ -283,7 +283,6 @@ def test_probe_finds_the_cause_in_a_process_of_its_own(install: Install) -> None
         fake_hangs="import time; time.sleep(60)",
     )
     refs = {ref.name: ref for ref in Registry().parts("upscaler") if ref.distribution == "srzoo-probe"}
-    assert probe(refs["good"]) == ""
-    assert "Swallows takes **options" in probe(refs["swallows"])
-    assert "ended Python with status 0" in probe(refs["dies"])
-    assert "took longer than 0.1 s" in probe(refs["hangs"], seconds=0.1)
+    told = probe([refs[name] for name in ("good", "swallows", "dies", "good", "hangs", "good")], seconds=20)
+    assert told[0] == told[3] == told[5] == "" and "Swallows takes **options" in told[1]
+    assert "ended Python with status 0" in told[2] and "took longer than 20 s" in told[4]

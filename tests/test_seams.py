@@ -92,6 +92,57 @@ class Broad(Bare):
         return LatentOutput(features, prior=(Gaussian(one, one),))
 
 
+class Adds(Bare):
+    """A further loss for each image."""
+
+    def forward(self, features: Tensor, hr: Tensor | None = None, noise: Sequence[Tensor] = ()) -> LatentOutput:
+        return LatentOutput(features, losses={"commitment": features.mean((1, 2, 3))})
+
+
+class Untyped(Flat):
+    """Numbers for specs."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.out_specs = (8, 16)
+
+
+class Halves(Flat):
+    """Half a pixel for a unit."""
+
+    multiple_of = 2.5
+
+
+class Wrapped(Decoder):
+    """A tuple where an image is declared."""
+
+    def __init__(self, specs: tuple[Spec, ...], target: Spec) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(specs[-1].channels, 3, 1)
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        return (self.layer(features[-1]),)
+
+
+class Same(Upscaler):
+    """LR as it is."""
+
+    def __init__(self, scale: int | None) -> None:
+        super().__init__()
+        self.scale = scale or 2
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return lr
+
+
+class Texts(Same):
+    """A scale in words."""
+
+    def __init__(self, scale: int | None) -> None:
+        super().__init__(scale)
+        self.scale = str(self.scale)
+
+
 class Fails(ImageLoss):
     """Not from the first."""
 
@@ -134,8 +185,10 @@ class Single(Discriminator):
 
 GROUPS = {
     "srzoo.pre_encoders": {"wide": "Wide"},
-    "srzoo.encoders": {"flat": "Flat", "lone": "Lone", "fixed": "Fixed"},
-    "srzoo.latents": {"bare": "Bare", "broad": "Broad"},
+    "srzoo.encoders": {"flat": "Flat", "lone": "Lone", "fixed": "Fixed", "untyped": "Untyped", "halves": "Halves"},
+    "srzoo.latents": {"bare": "Bare", "broad": "Broad", "adds": "Adds"},
+    "srzoo.decoders": {"wrapped": "Wrapped"},
+    "srzoo.upscalers": {"same": "Same", "texts": "Texts"},
     "srzoo.losses": {"fails": "Fails", "per-image": "PerImage", "numb": "Numb"},
     "srzoo.discriminators": {"single": "Single"},
 }
@@ -160,6 +213,9 @@ def odd(site: Path) -> Path:
         ("encoder", "fixed", r"made a map of 1x\d+x8x8 where maps of 1x\d+x8x8, 1x\d+x4x4 were due"),
         ("latent", "bare", "returned Tensor where a LatentOutput was due"),
         ("latent", "broad", "made a map of 1x1x8x12 where a map of 1x2x8x12 was due"),
+        ("decoder", "wrapped", "returned tuple where an image was due"),
+        ("encoder", "untyped", r"declares out_specs as \(8, 16\), which is no tuple of Specs"),
+        ("encoder", "halves", "declares multiple_of as 2.5, which is no whole number from 1"),
     ],
 )
 def test_a_part_that_makes_other_maps_than_it_declares_is_named(odd: Path, kind: str, name: str, said: str) -> None:
@@ -169,6 +225,18 @@ def test_a_part_that_makes_other_maps_than_it_declares_is_named(odd: Path, kind:
         build_model(config)(torch.rand(1, 3, 16, 24))
     with pytest.raises(BrokenPluginError, match=f"{shown} srzoo-odd:{name}"):
         summarize(config, (16, 24))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("same", "made an image of 1x3x16x24 where 1x3x64x96 was due"),
+        ("texts", "declares scale as '4', which is no whole number or Fraction from 1"),
+    ],
+)
+def test_a_base_that_is_not_what_it_declares_is_named(odd: Path, name: str, said: str) -> None:
+    with pytest.raises(BrokenPluginError, match=f"upscaler srzoo-odd:{name} {said}: see: srzoo check upscaler"):
+        build_model(preset("reference", {"base": {"name": name}}))(torch.rand(1, 3, 16, 24))
 
 
 def run_in(folder: Path, photos: Path, text: str) -> Run:
@@ -190,6 +258,14 @@ def test_a_loss_that_cannot_be_trained_by_is_named(
     with pytest.raises(BrokenPluginError) as caught:
         run.run(lambda report: None)
     assert f"loss srzoo-odd:{name} {said}" in str(caught.value)
+
+
+def test_a_latent_whose_further_loss_is_no_scalar_is_named(odd: Path, photos: Path, tmp_path: Path) -> None:
+    latent = 'latent = { name = "conditional", channels = 2, width = 8 }'
+    assert latent in RECIPE
+    text = RECIPE.replace(latent, 'latent = { name = "adds" }').replace(", kl = 0.01", "")
+    with pytest.raises(BrokenPluginError, match="latent srzoo-odd:adds made a map of 4 where a scalar was due"):
+        run_in(tmp_path, photos, text).run(lambda report: None)
 
 
 def test_a_discriminator_that_mixes_images_is_named(odd: Path, photos: Path, tmp_path: Path) -> None:

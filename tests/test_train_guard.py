@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,21 @@ def test_weights_that_the_last_update_ruined_are_not_kept(
     with pytest.raises(TrainingError, match=r"the norm of the generator's weights became inf at step 5"):
         run.run(lambda report: None)
     assert not (tmp_path / "run" / "fidelity.safetensors").exists()
+    rows = numbers(tmp_path / "run" / "ledger.csv")
+    assert [row["step"] for row in rows] == list("012345") and "the norm of the generator's weights" in rows[-1]["note"]
+
+
+def test_a_run_leaves_no_threads(photos: Path, tmp_path: Path) -> None:
+    before = threading.active_count()
+    begun(tmp_path, photos).run(lambda report: None)
+    assert threading.active_count() == before and list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_what_was_nothing_may_become_something() -> None:
+    guard = Guard(limit=10)
+    for step in range(150):
+        guard.look(step, {"prior.l1": 0.0}, WATCHED)
+    assert guard.look(150, {"prior.l1": 1e-6}, WATCHED) == ""
 
 
 def test_a_term_far_above_its_mean_is_a_blow_up() -> None:

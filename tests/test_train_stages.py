@@ -103,6 +103,23 @@ def test_one_process_in_a_job_of_slurm_s_is_one_process(monkeypatch: pytest.Monk
     assert start_engine(torch.device("cpu"), "float32")[0].world_size == 1
 
 
+def test_muon_takes_all_digits_of_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    multiply, seen = torch.baddbmm, []
+
+    def watched(*given: Any, **more: Any) -> torch.Tensor:
+        seen.append(torch.get_float32_matmul_precision())
+        return multiply(*given, **more)
+
+    monkeypatch.setattr(torch, "baddbmm", watched)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        orthogonalize([torch.eye(4)[None]])
+        assert set(seen) == {"highest"} and torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 def test_every_optimizer_learns(optimizer: str, recipe: Path, photos: Path, tmp_path: Path) -> None:
     changes = (

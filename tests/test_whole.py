@@ -65,7 +65,7 @@ class Failing(Choosy):
 
 def test_a_third_party_s_mistake_is_told_with_its_name() -> None:
     config = {"scale": 2, "upscaler": {"name": "theirs:odd"}}
-    with pytest.raises(BrokenPluginError, match=r"theirs:odd made an image of 3x7x9 where 3x14x18 were due"):
+    with pytest.raises(BrokenPluginError, match=r"theirs:odd made an image of 1x3x7x9 where 1x3x14x18 was due"):
         WholeModel(Half(), config).upscale(torch.rand(3, 7, 9))
     with pytest.raises(
         BrokenPluginError, match=r"theirs:odd failed in use \(ValueError: my bug at tests/test_whole.py:\d+\)"

@@ -21,8 +21,8 @@ from srzoo.registry import KINDS, OWN, REGISTRY, Distribution, PartRef, probe
 def plugins(timeout: float, as_json: bool) -> None:
     """List who offers which parts, and what is broken.
 
-    Every third-party part is imported in a process of its own, which takes a few seconds each; what it does when it
-    is used, `srzoo check` finds out. A plugin says for which contract it was written, 1 unless it does.
+    Every third party's parts are imported in a process of their own, which takes a few seconds; what they do when they
+    are used, `srzoo check` finds out. A plugin says for which contract it was written, 1 unless it does.
     A plugin is any installed distribution that declares parts: pip install adds one, pip uninstall removes it.
     The environment variable SRZOO_PLUGINS switches third parties off: empty for all of them, or a list of the
     distributions to keep.
@@ -35,7 +35,7 @@ def plugins(timeout: float, as_json: bool) -> None:
       SRZOO_PLUGINS=srzoo-spandrel srzoo plugins
     """
     distributions = REGISTRY.distributions()
-    problems = _problems([ref for found in distributions if found.name != OWN for ref in found.parts], timeout)
+    problems = _problems([found.parts for found in distributions if found.name != OWN and found.parts], timeout)
     found = [_describe(distribution, problems) for distribution in distributions]
     if as_json:
         print_json(found)
@@ -58,10 +58,11 @@ def plugins(timeout: float, as_json: bool) -> None:
         click.echo("no third-party distribution offers parts")
 
 
-def _problems(refs: list[PartRef], seconds: float) -> dict[PartRef, str]:
-    """What is wrong with each part that is not srzoo's own; as many are imported at once as there are processors."""
+def _problems(groups: list[tuple[PartRef, ...]], seconds: float) -> dict[PartRef, str]:
+    """What is wrong with each part of each distribution; as many are looked at at once as there are processors."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(refs, pool.map(lambda ref: probe(ref, seconds), refs), strict=True))
+        found = list(pool.map(lambda refs: probe(refs, seconds), groups))
+    return {ref: each for refs, told in zip(groups, found, strict=True) for ref, each in zip(refs, told, strict=True)}
 
 
 def _describe(distribution: Distribution, problems: Mapping[PartRef, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from srzoo.cli.output import json_option, print_fields, print_json, print_table
 from srzoo.errors import BrokenPluginError, CheckpointError, UsageError
 from srzoo.messages import suggestion
 from srzoo.options import describe, resolve
+from srzoo.parts import description
 from srzoo.registry import KINDS, REGISTRY, ResolvedPart
 
 
@@ -116,7 +117,7 @@ def _show_part(part: ResolvedPart, as_json: bool) -> None:
             f"{ref.kind.name} {ref.name} has no variant {part.variant!r}{hint}: see: "
             f"srzoo list {ref.kind.plural} --family {ref.name}"
         )
-    summary, _, details = (inspect.getdoc(cls) or "").partition("\n")
+    summary, _, details = description(cls).partition("\n")
     facts = {
         "kind": ref.kind.name,
         "name": ref.name,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srzoo.contracts import Degradation
-from srzoo.errors import BrokenPluginError, ConfigError, UsageError
+from srzoo.errors import ConfigError, UsageError
+from srzoo.seams import blaming, broken
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +27,7 @@ class Chain:
     Args:
         scale: Factor by which the image becomes smaller.
         steps: The steps, first to last, each made for this scale.
-        names: What messages call them.
+        names: Their qualified names.
 
     Raises:
         ConfigError: None of them shrinks, or more than one does.
@@ -35,7 +36,8 @@ class Chain:
     def __init__(self, scale: int, steps: Sequence[Degradation], names: Sequence[str]) -> None:
         shrinking = [name for step, name in zip(steps, names, strict=True) if step.shrinks]
         if len(shrinking) != 1:
-            found = ", ".join(shrinking) or f"none of {', '.join(names) or 'no steps'}"
+            bare = ", ".join(name.rpartition(":")[2] for name in shrinking or names)
+            found = bare if shrinking else f"none of {bare or 'no steps'}"
             raise ConfigError(
                 f"one step of a degradation makes the image smaller, here it is {found}: "
                 "name exactly one such as bicubic, blur-down or real-esrgan"
@@ -75,7 +77,7 @@ class Chain:
 
         Raises:
             UsageError: A side is no multiple of the scale.
-            BrokenPluginError: A step gives another size than it should.
+            BrokenPluginError: A third party's step fails, or one gives another size than it should.
         """
         height, width = image.shape[-2:]
         if height % self.scale or width % self.scale:
@@ -83,9 +85,11 @@ class Chain:
         for step, name in self._steps:
             factor = self.scale if step.shrinks else 1
             wanted = (*image.shape[:2], image.shape[2] // factor, image.shape[3] // factor)
-            image = step.forward(image, draw)
-            if tuple(image.shape) != wanted:
-                raise BrokenPluginError(f"{name} made {tuple(image.shape)} where {wanted} was due: repair it")
+            with blaming("degradation", name):
+                image = step.forward(image, draw)
+            if not isinstance(image, Tensor) or tuple(image.shape) != wanted:
+                made = "x".join(map(str, image.shape)) if isinstance(image, Tensor) else type(image).__name__
+                raise broken("degradation", name, f"made {made} where {'x'.join(map(str, wanted))} was due")
         return image
 
     @torch.inference_mode()

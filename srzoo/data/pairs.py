@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from srzoo.data.reference import open_dataset, open_path
 from srzoo.dataset import Dataset, Picture, Record
-from srzoo.errors import DataError
+from srzoo.errors import DataError, UsageError
 from srzoo.images import Image
 from srzoo.layouts import listing
 from srzoo.ondemand import OnDemand
@@ -262,4 +262,8 @@ def pairs_of(
         return StoredPairs(open_dataset(data), scale, protocol=protocol)
     if isinstance(data, os.PathLike):
         return pairs_from_folder(Path(data), scale, protocol=protocol)
-    return data
+    pairs: Sequence[ImagePair] = data
+    listed = pairs if isinstance(pairs, list | tuple) else ()
+    if not isinstance(pairs, Sequence) or not all(isinstance(each, ImagePair) for each in listed):
+        raise UsageError("data are a folder, the name of a data set, or image pairs, such as make_pair makes")
+    return pairs

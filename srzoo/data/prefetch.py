@@ -72,8 +72,13 @@ def _threads(count: int) -> ThreadPoolExecutor:
         begun.wait()
 
     threads = ThreadPoolExecutor(count, "srzoo-data", begin)
-    for _ in range(count):  # each starts a thread, as the others are not through with beginning
-        threads.submit(int)
-    begun.wait()
+    try:
+        for _ in range(count):  # each starts a thread, as the others are not through with beginning
+            threads.submit(int)
+        begun.wait()
+    except BaseException:  # no further thread can be started, and those that began would wait for ever
+        begun.abort()
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
     torch.set_num_threads(wanted)  # the number is each thread's own, but for MKL's, which is one for all
     return threads

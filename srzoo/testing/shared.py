@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from srzoo.options import construct_kwargs, describe, resolve
+from srzoo.parts import description
 from srzoo.testing.subject import CheckFailed, Subject
 from srzoo.testing.watch import Seen, plain_numbers, watched
 
@@ -24,8 +25,7 @@ def imports(subject: Subject) -> None:
 
 def described(subject: Subject) -> None:
     """It says in a docstring what it is, which `srzoo show` prints."""
-    told = next(each for each in subject.cls.__mro__ if (each.__doc__ or "").strip())
-    if told.__module__.startswith(("srzoo.contracts", "srzoo.dataset", "srzoo.layers")):
+    if not description(subject.cls):
         raise CheckFailed("has no docstring: say in a sentence what it is, and cite where it comes from")
 
 

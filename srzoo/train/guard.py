@@ -71,7 +71,7 @@ class Guard:
         for name, value in values.items():
             if name in watched:
                 mean, seen = self.means.get(name, 0.0), self.rows.get(name, 0)
-                if seen >= _SETTLED and value > self.limit * mean:
+                if seen >= _SETTLED and value > self.limit * mean > 0:
                     raise BlowUp(f"{name} rose to {value:.4g} at step {step}, from {mean:.4g} on average")
                 self._take(name, value)
         return self._judge(values)

@@ -69,6 +69,11 @@ class Ledger:
         if self._board is not None:
             self._board.flush()
 
+    def close(self) -> None:
+        """End TensorBoard's thread, where there is one."""
+        if self._board is not None:
+            self._board.close()
+
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         header = [{name: name for name in self._columns}] if self._columns else []
         write_atomically(self._path, self._text([*header, *rows]).encode())

@@ -6,7 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,11 +218,13 @@ class Run:
         if not self.progress.stage_step:
             self._guard.begin_stage()
             self._save(trainer)
-        recorder = self._recorder(stage, objective)
         share = self._fabric.global_rank, self._fabric.world_size
-        with stage_batches(
-            self._crops, self.model, self.recipe, stage, objective, self.progress, share, self._workers
-        ) as batches:
+        with (
+            closing(self._recorder(stage, objective)) as recorder,
+            stage_batches(
+                self._crops, self.model, self.recipe, stage, objective, self.progress, share, self._workers
+            ) as batches,
+        ):
             self._clock.start()
             while self.progress.stage_step < stage.steps:
                 self._step(trainer, batches, recorder)
@@ -232,7 +234,7 @@ class Run:
                 if validates or saves or recorder.full:
                     recorder.look()
                     if validates or saves:
-                        self._look_at_weights()
+                        self._look_at_weights(recorder)
                     self._settle(recorder, stage, validates, watch)
                 if saves:
                     self._save(trainer)
@@ -280,11 +282,11 @@ class Run:
     def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
         first = self.progress.step - self.progress.stage_step
         if validates:
-            recorder.tell("val_psnr_y", self._validate(stage))
+            recorder.tell("val_psnr_y", self._validate())
         for step, row, note in recorder.settle():
             watch(Report(stage, step - first + 1, row, note))
 
-    def _look_at_weights(self) -> None:
+    def _look_at_weights(self, recorder: Recorder) -> None:
         """What the last update made of the weights, no term has shown.
 
         Raises:
@@ -294,7 +296,9 @@ class Run:
             if network is not None:
                 norm = float(get_total_norm([each.detach() for each in network.parameters()]))
                 if not math.isfinite(norm):
-                    raise BlowUp(f"the norm of the {whose}'s weights became {norm} at step {self.progress.step - 1}")
+                    reason = f"the norm of the {whose}'s weights became {norm} at step {self.progress.step - 1}"
+                    recorder.stop(reason)
+                    raise BlowUp(reason)
 
     def _new_average(self, stage: Stage) -> MovingAverage:
         kept = [(share, self._left[name]) for name, share in stage.keep.items() if share]
@@ -385,7 +389,7 @@ class Run:
         self._left = {name: each for name, each in (self._left | {stage.name: left}).items() if name in wanted}
         self._save(None)
 
-    def _validate(self, stage: Stage) -> float:
+    def _validate(self) -> float:
         """Mean PSNR on Y, in dB, of the average on the whole validation images."""
         score = 0.0
         if self.leads:
@@ -395,6 +399,5 @@ class Run:
                 score = float(evaluate(self.model, self._validation, metrics=["psnr_y"]).mean["psnr_y"])
             finally:
                 self.model.load_state_dict(kept)
-                select_parts(self.model, stage, self._trainable)
         self._fabric.barrier()
         return score

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -129,9 +130,26 @@ def orthogonalize(stacks: Sequence[Tensor]) -> list[Tensor]:
     """Stacks of matrices (K, A, B), A <= B, A the same in all, to near-orthogonal ones: singular values of 0.7 to 1.2.
 
     Newton-Schulz iterations only ever multiply by polynomials of the Gram matrix, so they run on that, (K, A, A), for
-    all stacks at once, and the matrices themselves are multiplied twice in all: exact in float32, faster than bfloat16
-    without, and few launches for a GPU.
+    all stacks at once, and the matrices themselves are multiplied twice in all: faster than bfloat16 without, and few
+    launches for a GPU. It takes all digits of float32: with the ten bits of TF32 small eigenvalues turn negative, and
+    grow from one iteration to the next.
     """
+    with _all_digits():
+        return _orthogonalized(stacks)
+
+
+@contextmanager
+def _all_digits() -> Iterator[None]:
+    """Matrix products of float32 in float32, also where a GPU is allowed less."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _orthogonalized(stacks: Sequence[Tensor]) -> list[Tensor]:
     normal = [x.float() / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7) for x in stacks]
     gram = torch.cat([x @ x.mT for x in normal])
     first, second, third = _COEFFICIENTS

@@ -145,6 +145,18 @@ class Recorder:
             if written or note:
                 self._seen.append(row._replace(note=note))
 
+    def stop(self, reason: str) -> None:
+        """Write what was looked at, with the reason of a blow-up that no term has shown as the last row's note."""
+        if self._seen:
+            last = self._seen[-1]
+            self._seen[-1] = last._replace(note="; ".join(filter(None, (last.note, reason))))
+        self._write()
+
+    def close(self) -> None:
+        """Let go of what is open; the recorder is of no further use."""
+        for ledger in self._ledgers or ():
+            ledger.close()
+
     def tell(self, name: str, value: float) -> None:
         """Add a number to the row of the last step, which the guard has seen."""
         self._seen[-1].values[name] = value

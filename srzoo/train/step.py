@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from srzoo.contracts import Discriminator, Output
 from srzoo.model import SRModel
-from srzoo.seams import blaming, check_logits
+from srzoo.seams import blaming, check_logits, check_scalar
 from srzoo.train.batch import Batch
 from srzoo.train.engine import average_over_processes
 from srzoo.train.graphs import Kind, StepGraphs, Values
@@ -56,7 +56,7 @@ class Trainer:
         self._scaled = precision == "fp16"
         self._model = fabric.setup_module(model)
         self._judge = discriminator
-        self._judge_name = model.config["discriminator"]["name"]
+        self._judge_name, self._latent_name = (model.config[kind]["name"] for kind in ("discriminator", "latent"))
         self._graphs: StepGraphs | None = None
         self.optimizers = {"generator": generator_optimizer(model, stage)}
         """By name: ``generator``, and ``discriminator`` where there is one."""
@@ -136,6 +136,7 @@ class Trainer:
             values.add(f"at_image.{name}.{key}", term.weight**2 * gradient.square().sum())
         total = (output.sr * pull).sum()
         for key, extra in output.losses.items():
+            check_scalar("latent", self._latent_name, extra)
             values.add(f"{name}.{key}", extra)
             total = total + extra
         if output.posterior:

@@ -26,7 +26,7 @@ class BinaryDiscriminator(Discriminator):
         norm: Annotated[bool, Field(description="batch normalisation behind all but the first convolution")] = False,
     ) -> None:
         super().__init__()
-        self.min_size = 2**levels
+        self.min_size = 2**levels + norm  # statistics of a batch of one take more than one position
         self.layers = nn.Sequential(conv3x3(spec.channels, width), nn.LeakyReLU(0.2))
         channels = width
         for level in range(levels):
