@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from training import RECIPE, numbers, train
 from srzoo.assembly import choose
 from srzoo.checkpoint import load_model, read_header
 from srzoo.config import PartConfig, shipped
+from srzoo.train.loop import Report, Run
 from srzoo.train.precision import usable_precision
 from srzoo.train.recipe import load_recipe
 from srzoo.train.record import LEDGER, UNITS
@@ -143,6 +146,67 @@ def test_a_killed_run_resumes_to_the_same_weights_and_ledger(recipe: Path, photo
         assert all(torch.equal(one[name], other[name]) for name in one)
     for ledger in (LEDGER, UNITS):
         assert numbers(whole / ledger) == numbers(parts / ledger)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["stages.adversarail.steps=0"], "there is no stage 'adversarail' to change (did you mean 'adversarial'?)"),
+        (["stages.fidelty.steps=3"], "there is no stage 'fidelty' to change (did you mean 'fidelity'?)"),
+        (["stages.fidelity.steps=0", "stages.adversarial.steps=0"], "every stage has steps = 0"),
+    ],
+)
+def test_stages_that_are_not_there_cannot_be_changed(changes: list[str], says: str, tmp_path: Path) -> None:
+    given = [word for change in changes for word in ("--set", change)]
+    refused = srzoo("train", "compact", "--data", tmp_path, "--output", tmp_path / "run", *given)
+    assert refused.returncode == 2 and says in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
+def test_one_data_set_needs_no_list_and_a_rate_that_never_arrives_is_told(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    given = ("--set", "data.train=train", "--set", "stages.fidelity.warm_up=6")
+    done = train(recipe, photos, tmp_path / "run", *given)
+    assert done.returncode == 0
+    assert "stage fidelity: its rate still climbs at its end, since warm_up = 6 of 6 steps" in done.stderr
+
+
+def test_a_run_that_is_asked_to_stop_ends_with_a_checkpoint_and_goes_on_to_the_same_bits(
+    recipe: Path, photos: Path, tmp_path: Path
+) -> None:
+    assert train(recipe, photos, tmp_path / "whole").returncode == 0
+    chosen, parts = load_recipe(str(recipe)), tmp_path / "parts"
+    for wanted in (1, 3, 9):  # the last is no step that is saved anyway
+        run = Run(chosen, parts, photos, resume=True)
+
+        def watch(report: Report, run: Run = run, wanted: int = wanted) -> None:
+            if run.progress.step == wanted:
+                run.stop()
+
+        with pytest.raises(KeyboardInterrupt):
+            run.run(watch)
+        assert run.saved_step == run.progress.step == wanted
+    Run(chosen, parts, photos, resume=True).run(lambda report: None)
+    for stage in ("fidelity", "adversarial"):
+        one, other = (weights(folder / f"{stage}.safetensors") for folder in (tmp_path / "whole", parts))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    for ledger in (LEDGER, UNITS):
+        assert numbers(tmp_path / "whole" / ledger) == numbers(parts / ledger)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_in_order(number: signal.Signals, recipe: Path, photos: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("steps = 6", "steps = 100000").replace("save_every = 2", "save_every = 90000"))
+    line = ["train", recipe, "--data", photos, "--output", tmp_path / "run", "--threads", "1"]
+    command = [sys.executable, "-m", "srzoo", *map(str, line)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        next(text for text in started.stderr if "validation" in text)
+        started.send_signal(number)
+        said = started.stderr.read()
+    assert started.returncode == 128 + number and "Traceback" not in said
+    held = re.search(r"holds the state after (\d+) of (\d+) steps; go on with --resume", said)
+    assert held is not None and held[1] == held[2] and int(held[1]) >= 4
 
 
 def test_a_processor_that_only_imitates_bf16_trains_in_float32_and_says_so(

@@ -87,7 +87,7 @@ class Program(click.Group):
 def _end_in_order(arguments: Sequence[str]) -> None:
     """Let SIGTERM end a command as Ctrl-C does, so that nothing half-written stays.
 
-    Not ``train``, whose folder is in order at any moment, and which may be waiting for another process.
+    Not ``train``, which has a way of its own.
     """
     at_hand = threading.current_thread() is threading.main_thread() and arguments[:1] != ["train"]
     if at_hand and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,8 @@ from srzoo.errors import UsageError
 from srzoo.options import parse_assignment
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from srzoo.train.loop import Report, Run
 
 _MOST_SHOWN = 20
@@ -78,9 +85,9 @@ def train(
     """Train a model by a recipe, go on with a run, or draw its ledger.
 
     RECIPE is a name from `srzoo list recipes` or a TOML file. The run's folder receives a checkpoint, ledger.csv with
-    every loss term of every step, or of every nth (log_every), and one model file for each stage. Stopping it, even by
-    force, loses nothing that the last checkpoint holds; --resume goes on from there, to the same bits as without the
-    stop.
+    every loss term of every step, or of every nth (log_every), and one model file for each stage. Ctrl-C and SIGTERM
+    write a checkpoint first; stopping it by force loses nothing that the last one holds. --resume goes on from there,
+    to the same bits as without the stop.
 
     Under torchrun, several processes share each batch: the same crops, the same losses.
 
@@ -176,6 +183,12 @@ def _announce(run: Run) -> None:
     """Say before the first step what a person would want to know of a run."""
     if run.precision != run.recipe.precision:
         warn(f"this device has no {run.recipe.precision} arithmetic of its own: training in {run.precision} instead")
+    for stage in run.recipe.stages:
+        if stage.warm_up >= stage.steps:
+            warn(
+                f"stage {stage.name}: its rate still climbs at its end, since warm_up = {stage.warm_up} of "
+                f"{stage.steps} steps; set stages.{stage.name}.warm_up"
+            )
     for difference in run.differs:
         warn(f"the run goes on, but not to the same bits as without a stop: {difference}")
     if run.start is not None:
@@ -242,8 +255,37 @@ def _watched(run: Run) -> Path:
         if report.note:
             console.print(f"{name} {report.step}/{report.stage.steps}: {report.note}", markup=False, soft_wrap=True)
 
-    with bar:
+    with bar, _stopping_in_order(run, console):
         return run.run(watch)
+
+
+@contextmanager
+def _stopping_in_order(run: Run, console: Console) -> Iterator[None]:
+    """Let Ctrl-C or SIGTERM end the run with a checkpoint, and a second one without; say what is kept.
+
+    Where several processes share a batch each ends as it ever would: it may be waiting for another.
+    """
+    received: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        run.stop()
+        console.print("stopping after this step; once more stops at once", markup=False)
+
+    at_hand = run.alone and threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM) if at_hand}
+    try:
+        yield
+    except KeyboardInterrupt:
+        if run.leads:
+            kept = f"{run.folder} holds the state after {run.saved_step} of {run.progress.step} steps"
+            console.print(f"stopped: {kept}; go on with --resume", markup=False, soft_wrap=True)
+        sys.exit(128 + (received or [signal.SIGINT])[0])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terms(report: Report, batch: int) -> str:

@@ -164,7 +164,9 @@ class Photos:
             try:
                 height, width = self._size_of(record)
                 if min(height, width) < smallest:
-                    raise ImageError(f"{record.source}: {width}x{height} is smaller than a crop")
+                    raise ImageError(
+                        f"{record.source}: {width}x{height} is smaller than a crop of {smallest}x{smallest}"
+                    )
             except ImageError as error:
                 if not _is_copy(record):
                     self._unfit.append(str(error))

@@ -143,6 +143,9 @@ class Run:
         self._guard = Guard(recipe.guard.limit)
         self._note = ""
         self._clock = Clock()
+        self.saved_step = 0
+        """How many steps, over all stages, the checkpoint holds."""
+        self._stopping = False
         self.differs: tuple[str, ...] = ()
         """What is not as it was when the checkpoint was written, so that a resumed run does not end with the same
         bits."""
@@ -155,8 +158,18 @@ class Run:
         """Whether this process is the one that writes and speaks."""
         return self._fabric.is_global_zero
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other process shares its batches."""
+        return self._fabric.world_size == 1
+
+    def stop(self) -> None:
+        """Have `run`, where it is alone, write a checkpoint after the step at hand and raise KeyboardInterrupt."""
+        self._stopping = self.alone
+
     def _take_up(self, progress: Progress, facts: Mapping[str, Any], groups: Groups) -> None:
         self.progress, self._groups = progress, groups
+        self.saved_step = progress.step
         self._left = {
             group.removeprefix(LEFT): {name: value.to(self._fabric.device) for name, value in weights.items()}
             for group, weights in groups.items()
@@ -240,7 +253,17 @@ class Run:
                     self._save(trainer)
                 if validates or saves:
                     self._clock.start()
+                if self._stopping and done < stage.steps:
+                    self._pause(trainer, recorder, stage, watch)
         self._finish(stage)
+
+    def _pause(self, trainer: Trainer, recorder: Recorder, stage: Stage, watch: Watcher) -> None:
+        """Leave a checkpoint of this step, with no row that an undisturbed run would not have, and end."""
+        recorder.look()
+        self._look_at_weights(recorder)
+        self._settle(recorder, stage, False, watch)
+        self._save(trainer)
+        raise KeyboardInterrupt
 
     def _validates(self, stage: Stage, done: int) -> bool:
         return done % self.recipe.validate_every == 0 or done == stage.steps
@@ -274,9 +297,8 @@ class Run:
         watched = frozenset(f"{name}.{term}" for name, branch in objective.branches.items() for term in branch.watched)
         folder, scaled = self.folder if self.leads else None, self.precision == "fp16"
         note, self._note = self._note, ""
-        alone = self._fabric.world_size == 1
         return Recorder(
-            folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, alone=alone, note=note
+            folder, self.progress.step, stage.name, self._guard, watched, scaled=scaled, alone=self.alone, note=note
         )
 
     def _settle(self, recorder: Recorder, stage: Stage, validates: bool, watch: Watcher) -> None:
@@ -371,6 +393,7 @@ class Run:
             }
             save_state(self.folder, self.progress, facts, groups, self._shard)
             self._index = index_of(self.folder)
+        self.saved_step = self.progress.step
         self._fabric.barrier()
 
     def _finish(self, stage: Stage) -> None:

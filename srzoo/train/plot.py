@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -50,23 +51,31 @@ def plot_run(folder: Path) -> Path:
     names = [name for name in rows[0] if name not in (*_TAKEN, *_GAME)]
     at_image = [name for name in names if name.startswith("at_image.")]
     losses = [name for name in names if name not in at_image and name not in ("gradient", *_ITS)]
-    figure = Figure(figsize=(14, 12), layout="constrained")
+    units = read_ledger(folder / UNITS) if (folder / UNITS).is_file() else []
+    wanted: list[Callable[[Axes], None] | None] = [
+        _panel("loss terms, before weighting", rows, losses, log=True),
+        _panel("norm of each term's gradient at the image", rows, at_image, log=True),
+        _panel("validation PSNR on Y, dB", rows, ["val_psnr_y"], marks=True),
+        _panel("learning rate; norm of the weights' gradient", rows, ["learning_rate", "gradient"], log=True),
+        _panel("share of logits on the right side", rows, _GAME),
+        _panel("discriminator", rows, _ITS, log=True),
+        partial(_draw_units, rows=units) if units else None,
+        _panel("images per second", rows, ["images_per_second"]),
+    ]
+    panels = [draw for draw in wanted if draw is not None]
+    height = -(-len(panels) // 2)
+    figure = Figure(figsize=(14, 3 * height + 1), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(4, 2, sharex=True)
-    _draw(panels[0, 0], "loss terms, before weighting", rows, losses, log=True)
-    _draw(panels[0, 1], "norm of each term's gradient at the image", rows, at_image, log=True)
-    _draw(panels[1, 0], "validation PSNR on Y, dB", rows, ["val_psnr_y"], marks=True)
-    _draw(panels[1, 1], "learning rate; norm of the weights' gradient", rows, ["learning_rate", "gradient"], log=True)
-    _draw(panels[2, 0], "share of logits on the right side", rows, _GAME)
-    _draw(panels[2, 1], "discriminator", rows, [name for name in _ITS if name in names], log=True)
-    _draw_units(panels[3, 0], folder)
-    _draw(panels[3, 1], "images per second", rows, ["images_per_second"])
-    _stretch_stages(panels[0, 0], rows)
-    for row in panels:
-        for axes in row:
-            _mark_stages(axes, rows)
-    for axes in panels[-1]:
-        axes.set_xlabel("step")
+    places = figure.subplots(height, 2, sharex=True, squeeze=False).flatten()
+    for axes, draw in zip(places, panels, strict=False):
+        draw(axes)
+        _mark_stages(axes, rows)
+    for axes in places[len(panels) :]:
+        axes.set_axis_off()
+    _stretch_stages(places[0], rows)
+    for axes in places[max(0, len(panels) - 2) : len(panels)]:
+        axes.xaxis.set_tick_params(labelbottom=True)
+        axes.set_xlabel("step, from 0")
     figure.suptitle(str(folder))
     stream = BytesIO()
     figure.savefig(stream, format="png", dpi=100)
@@ -75,15 +84,19 @@ def plot_run(folder: Path) -> Path:
     return picture
 
 
-def _curve(rows: Rows, name: str, over: int) -> tuple[list[int], list[float]]:
-    """Steps and values of a column: running means over one part in ``over`` of what it has in a stage."""
-    steps: list[int] = []
+def _curve(rows: Rows, name: str, over: int) -> tuple[list[float], list[float]]:
+    """Steps and values of a column: running means over one part in ``over`` of what it has in a stage.
+
+    No number stands between stages, so that no line is drawn there.
+    """
+    steps: list[float] = []
     means: list[float] = []
     for _, stage in groupby(rows, key=lambda row: row["stage"]):
         points = [(int(row["step"]), float(row[name])) for row in stage if row.get(name)]
         finite = [(step, value) for step, value in points if math.isfinite(value)]
-        steps += [step for step, _ in finite]
-        means += _smoothed([value for _, value in finite], max(1, len(finite) // over))
+        if finite:
+            steps += [*(step for step, _ in finite), finite[-1][0]]
+            means += [*_smoothed([value for _, value in finite], max(1, len(finite) // over)), math.nan]
     return steps, means
 
 
@@ -97,37 +110,45 @@ def _smoothed(values: Sequence[float], over: int) -> list[float]:
     return [(sums[end] - sums[begin]) / (end - begin) for begin, end in bounds]
 
 
-def _draw(axes: Axes, title: str, rows: Rows, names: Sequence[str], *, log: bool = False, marks: bool = False) -> None:
-    """The columns, smoothed unless each value is marked."""
-    axes.set_title(title, fontsize="medium")
-    axes.grid(alpha=0.3)
+def _panel(
+    title: str, rows: Rows, names: Sequence[str], *, log: bool = False, marks: bool = False
+) -> Callable[[Axes], None] | None:
+    """What draws columns, smoothed unless each value is marked; None where they hold nothing."""
     curves = {name: _curve(rows, name, len(rows) if marks else 40) for name in names}
     curves = {name: curve for name, curve in curves.items() if curve[0]}
-    for name, (steps, values) in curves.items():
-        axes.plot(steps, values, marker="o" if marks else None, lw=1.2, label=name.removeprefix("at_image."))
     if not curves:
-        axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
-        return
-    if log and min(min(values) for _, values in curves.values()) > 0:
-        axes.set_yscale("log")
-    elif log:
-        axes.set_yscale("symlog", linthresh=1e-3)
-    axes.legend(fontsize="x-small", ncols=2)
+        return None
+
+    def draw(axes: Axes) -> None:
+        _entitle(axes, title)
+        axes.grid(alpha=0.3)
+        for number, (name, (steps, values)) in enumerate(curves.items()):
+            # Curves may lie on one another, as those of both sides of a paired game do.
+            style = "--" if number and len(curves) == 2 else "-"
+            axes.plot(steps, values, style, marker="o" if marks else None, lw=1.2, label=name.removeprefix("at_image."))
+        least = min(value for _, values in curves.values() for value in values if math.isfinite(value))
+        if log and least > 0:
+            axes.set_yscale("log")
+        elif log:
+            axes.set_yscale("symlog", linthresh=1e-3)
+        axes.legend(fontsize="x-small", ncols=2)
+
+    return draw
 
 
-def _draw_units(axes: Axes, folder: Path) -> None:
+def _entitle(axes: Axes, title: str) -> None:
+    """A title with room below it for the names of stages."""
+    axes.set_title(title, fontsize="medium", pad=16)
+
+
+def _draw_units(axes: Axes, rows: Rows) -> None:
     """Nats of each channel of the latent over time, one row a channel: gray up to where a channel counts as active."""
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import MaxNLocator
 
-    path = folder / UNITS
-    rows = read_ledger(path) if path.is_file() else []
-    axes.set_title(f"latent: nats per unit of each channel; gray below {ACTIVE:g}, not active", fontsize="medium")
-    names = [name for name in (rows[0] if rows else {}) if name.startswith("kl.")]
-    if not names:
-        axes.text(0.5, 0.5, "none in this run", ha="center", va="center", transform=axes.transAxes, alpha=0.6)
-        return
+    _entitle(axes, f"latent: nats per unit of each channel; gray below {ACTIVE:g}, not active")
+    names = [name for name in rows[0] if name.startswith("kl.")]
     thinned = rows[:: max(1, len(rows) // 500)]
     grid = [[float(row[name] or "nan") for row in thinned] for name in names]
     steps = [int(row["step"]) for row in thinned]
@@ -166,10 +187,10 @@ def _stretch_stages(axes: Axes, rows: Rows) -> None:
 
 
 def _mark_stages(axes: Axes, rows: Rows) -> None:
-    """A line, with its name, where a stage begins."""
+    """A line where a stage begins, with its name above."""
     for step, name in _begins(rows):
         axes.axvline(step, color="gray", lw=0.8, ls=":")
         axes.annotate(
-            name, (step, 1), (2, -2), xycoords=("data", "axes fraction"),
-            textcoords="offset points", va="top", fontsize="x-small", color="gray",
+            name, (step, 1), (2, 3), xycoords=("data", "axes fraction"),
+            textcoords="offset points", va="bottom", fontsize="x-small", color="gray",
         )  # fmt: skip

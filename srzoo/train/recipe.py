@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serial
 
 from srzoo.config import ModelConfig, PartConfig, checked, merge, read_named
 from srzoo.errors import ConfigError
+from srzoo.messages import suggestion
 
 Precision = Literal["float32", "bf16", "fp16"]
 """Arithmetic of the forward pass."""
@@ -24,7 +25,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _listed(value: Any) -> Any:
-    """One step may be written without a list."""
+    """One may be written without a list."""
     return (value,) if isinstance(value, str | Mapping) else value
 
 
@@ -35,6 +36,14 @@ def _named(value: Any, owner: str) -> Any:
     for name, table in value.items():
         if not isinstance(table, Mapping):
             raise ConfigError(f"{owner}: stage {name} is not a table; write [stages.{name}]")
+        if not {"prior", "posterior"} & table.keys():
+            others = [each for each in value if each != name]
+            raise ConfigError(
+                f"{owner}: there is no stage {name!r} to change{suggestion(name, others)}; "
+                "a new one names its losses, such as prior = { l1 = 1.0 }"
+            )
+    if value and not any(table.get("steps", 1) for table in value.values()):
+        raise ConfigError(f"{owner}: every stage has steps = 0, so that nothing would be trained")
     left_out = {name for name, table in value.items() if table.get("steps", 1) == 0}
     stages = []
     for name, table in value.items():
@@ -81,7 +90,7 @@ class Term(Table):
 class Data(Table):
     """Photos and crops."""
 
-    train: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    train: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
     """Data sets of HR photos, as `srzoo.data.reference.open_dataset` reads them: names, or paths relative to the data
     folder of the run."""
 
