@@ -141,6 +141,14 @@ def test_a_decoder_that_misses_its_target_is_named(site: Path) -> None:
         summarize(preset("reference", {"decoder": {"name": "too-small"}}), (8, 8))
 
 
+def test_what_a_part_prints_when_it_is_imported_is_no_output_of_a_command(site: Path) -> None:
+    install(site, "prints")
+    (site / "hostile_prints.py").write_text(MODULES["prints"].replace('"""Looks at the deepest map alone."""', ""))
+    done = start(site, "show", "decoder", "prints", "--json")
+    assert done.returncode == 0 and "hello" in done.stderr
+    assert json.loads(done.stdout)["summary"] == ""  # its base class has one, and that says nothing of it
+
+
 # The contract.
 
 

@@ -199,8 +199,10 @@ def test_a_name_twice_is_an_error_of_that_distribution_only(install: Install) ->
 
 
 def test_names_that_nobody_could_type_are_refused(install: Install) -> None:
-    install("srzoo-odd", "upscalers", ["a/b = fake_o:Good"], fake_o=GOOD)
+    install("srzoo-odd", "upscalers", ["a/b = fake_o:Good", "fine = fake_o:Good"], fake_o=GOOD)
     assert "cannot have ':' or '/', and it has a/b" in problems()["srzoo-odd"]
+    with pytest.raises(BrokenPluginError, match=r"upscaler 'fine' of srzoo-odd 1.0 cannot be used, names of parts"):
+        Registry().resolve("upscaler", "fine")
 
 
 def test_the_same_distribution_twice_on_the_path_counts_once(install: Install) -> None:

@@ -59,11 +59,14 @@ def test_arrays(doubler: Any, dtype: type, shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(out.astype(float), image.repeat(2, 0).repeat(2, 1).astype(float), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "LA")])
+@pytest.mark.parametrize(
+    ("mode", "back"), [("RGB", "RGB"), ("L", "L"), ("RGBA", "RGBA"), ("P", "RGB"), ("LA", "LA"), ("La", "LA")]
+)
 def test_pil_images(doubler: Any, mode: str, back: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 4), dtype=np.uint8)
     pixels[..., 3] = 128
-    image = Image.fromarray(pixels if "A" in mode else pixels[..., :3].copy()).convert(mode)
+    image = Image.fromarray(pixels if "A" in mode.upper() else pixels[..., :3].copy())
+    image = image.convert(mode.upper()).convert(mode) if mode == "La" else image.convert(mode)
     out = doubler.upscale(image)
     assert isinstance(out, Image.Image) and out.size == (10, 12) and out.mode == back
     expected = image.convert(back).resize((10, 12), Image.Resampling.NEAREST)
@@ -83,6 +86,10 @@ def test_pil_images(doubler: Any, mode: str, back: str) -> None:
         np.full((4, 4, 3), np.nan, np.float32),
         torch.rand(3, 4, 4) * 255,
         torch.full((3, 4, 4), -1.0),
+        torch.rand(3, 4, 4).to_sparse(),
+        torch.rand(3, 4, 4).to(torch.float8_e4m3fn),
+        torch.rand(3, 4, 4, device="meta"),
+        np.ma.masked_array(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), bool)),
         "picture.png",
     ],
 )
