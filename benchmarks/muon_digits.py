@@ -101,9 +101,9 @@ def trained(recipe: Recipe, data: Path, digits: AbstractContextManager[Any]) -> 
 def main(data: Path, name: str, start: str | None, steps: int, train: int, threads: int) -> None:
     """Print how far off updates are, in shares of their norms, and their largest singular values, as JSON."""
     torch.set_num_threads(threads)
-    recipe = load_recipe(
-        name, {"stages": {"adversarial": {"steps": 0}, **({"fidelity": {"steps": train}} if train else {})}}
-    )
+    first, *others = load_recipe(name).stages
+    changes: dict[str, Any] = {stage.name: {"steps": 0} for stage in others}
+    recipe = load_recipe(name, {"stages": changes | ({first.name: {"steps": train}} if train else {})})
     found: dict[str, Any] = {"torch": torch.__version__}
     if train:
         found["val_psnr_y"] = {

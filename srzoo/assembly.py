@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import index
@@ -64,21 +63,13 @@ def choose(kind: str, config: PartConfig, registry: Registry | None = None) -> C
     return Chosen(kind, part, options.resolve(part.ref.load(), given, owner(kind, part.ref)))
 
 
-@contextmanager
-def _seeded(seed: int, kind: str, device: torch.device) -> Iterator[None]:
-    """Initial weights that depend on the seed and the kind of part, and leave the global generators alone."""
-    number = (index(seed) * 1_000_003 + sum(kind.encode())) % 2**63
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), device:
-        torch.default_generator.manual_seed(number)  # torch.manual_seed would reach every GPU
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(number)
-        yield
-
-
 def _construct(chosen: Chosen, seed: int, device: torch.device, *given: Any) -> Any:
-    with _seeded(seed, chosen.kind, device):
-        return options.construct(chosen.part.ref.load(), *given, options=chosen.options, owner=chosen.owner)
+    """Make a part; its weights depend on the seed and its kind, not on the device, and global generators stay alone."""
+    number = (index(seed) * 1_000_003 + sum(chosen.kind.encode())) % 2**63
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device.type == "meta" else "cpu"):
+        torch.default_generator.manual_seed(number)  # torch.manual_seed would reach every GPU
+        part = options.construct(chosen.part.ref.load(), *given, options=chosen.options, owner=chosen.owner)
+    return part if device.type == "meta" else part.to(device)
 
 
 def _declared(chosen: Chosen, part: Part, attribute: str) -> Any:
