@@ -14,7 +14,7 @@ from environment import Environment
 
 PLUGINS = sorted(file.parent for file in (Path(__file__).parent.parent / "plugins").glob("*/pyproject.toml"))
 
-PUBLIC = {"contracts", "dataset", "errors", "images", "layers", "options", "resize", "spec"}
+PUBLIC = {"contracts", "dataset", "effects", "errors", "images", "layers", "messages", "resize", "spec"}
 """What the parts of a plugin may import from srzoo."""
 
 
