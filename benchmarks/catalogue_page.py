@@ -5,13 +5,13 @@ python benchmarks/catalogue_page.py
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from srzoo.options import Option, describe
+from srzoo.parts import description
 from srzoo.registry import KINDS, OWN, REGISTRY, PartRef
 
 PAGE = Path(__file__).parent.parent / "docs" / "catalogue.md"
@@ -51,7 +51,7 @@ def _link(title: str) -> str:
 def _part(ref: PartRef) -> Iterator[str]:
     """One part: what it is, where it comes from, and its options."""
     cls = ref.load()
-    text = inspect.getdoc(cls) or ""
+    text = description(cls)
     yield f"### `{ref.name}`"
     yield ""
     yield _plain(text.partition("\n")[0])

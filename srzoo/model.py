@@ -163,7 +163,7 @@ class WholeModel(Model):
         """(N, 3, H, W) to an image (N, 3, scale * H, scale * W), rounded down, not clamped."""
         with blaming("upscaler", self._name):
             sr = _fitted(self.upscaler, lr)
-        check_image("upscaler", self._name, sr, len(lr), scaled_size(lr.shape[-2:], self.scale))
+        check_image("upscaler", self._name, sr, (len(lr), 3, *scaled_size(lr.shape[-2:], self.scale)))
         return Output(sr)
 
     def enlarge(
@@ -254,13 +254,13 @@ class SRModel(Model):
         check_latent(self._name_of("latent"), latent, self.latent.out_spec, self.noise_specs, n, size)
         handed = (first, *features[:-1], latent.z) if self.skips else (latent.z,)
         sr = self._run("decoder", handed)
-        check_image("decoder", self._name_of("decoder"), sr, n, (rows, columns))
+        check_image("decoder", self._name_of("decoder"), sr, (n, 3, rows, columns))
         sr = sr[..., :height, :width]
         if self.base is not None:
             name = self._name_of("base")
             with blaming("upscaler", name):
                 base = _fitted(self.base, lr)
-            check_image("upscaler", name, base, n, (height, width))
+            check_image("upscaler", name, base, (n, 3, height, width))
             sr = sr + base
         return Output(sr, latent.prior, latent.posterior, latent.losses)
 

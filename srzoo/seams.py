@@ -103,23 +103,22 @@ def check_logits(kind: str, name: str, maps: object, n: int) -> None:
             raise broken(kind, name, f"made {_maps([each.shape])} for {n} images")
 
 
-def check_image(kind: str, name: str, sr: object, n: int, size: tuple[int, int]) -> None:
+def check_image(kind: str, name: str, image: object, wanted: tuple[int, ...]) -> None:
     """Whether images are as large as they have to be.
 
     Args:
         kind: Of the part that made them.
         name: Its qualified name.
-        sr: What it made.
-        n: Images in the batch.
-        size: Height and width that are due.
+        image: What it made.
+        wanted: The shape that is due, (N, C, H, W).
 
     Raises:
         BrokenPluginError: They are not.
     """
-    if not isinstance(sr, Tensor):
-        raise broken(kind, name, f"returned {type(sr).__name__} where an image was due")
-    if tuple(sr.shape) != (n, 3, *size):
-        made, due = ("x".join(map(str, each)) for each in (sr.shape, (n, 3, *size)))
+    if not isinstance(image, Tensor):
+        raise broken(kind, name, f"returned {type(image).__name__} where an image was due")
+    if tuple(image.shape) != wanted:
+        made, due = ("x".join(map(str, each)) for each in (image.shape, wanted))
         raise broken(kind, name, f"made an image of {made} where {due} was due")
 
 

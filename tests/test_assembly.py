@@ -223,7 +223,8 @@ def test_a_discriminator_trains_at_its_smallest_size() -> None:
     for options in ({"norm": True, "levels": 2}, {"norm": False, "levels": 2}):
         config = preset("seed", {"discriminator": {"name": "binary", **options}})
         judge = build_discriminator(config)
-        judge(torch.rand(1, 3, judge.min_size, judge.min_size))
+        (logits,) = judge.train()(torch.rand(1, 3, judge.min_size, judge.min_size))
+        assert logits.isfinite().all()
 
 
 def test_building_and_running_leave_the_global_generator_alone() -> None:

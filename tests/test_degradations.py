@@ -267,7 +267,8 @@ def test_hr_of_another_size_and_steps_of_another_shape_are_refused() -> None:
             return image[..., ::2, ::2]
 
     with pytest.raises(
-        BrokenPluginError, match=r"degradation theirs:crooked made 1x3x16x16 where 1x3x8x8 was due: see: srzoo check"
+        BrokenPluginError,
+        match=r"degradation theirs:crooked made an image of 1x3x16x16 where 1x3x8x8 was due: see: srzoo check",
     ):
         Chain(4, [Crooked()], ["theirs:crooked"]).apply(photo(32, 32))
 

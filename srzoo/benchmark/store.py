@@ -15,7 +15,6 @@ from srzoo.files import check_target, write_atomically
 
 Kind = Literal["quality", "cost"]
 
-
 SCORES = ("psnr_y", "ssim_y", "lr_psnr")
 """What is kept of a model's quality: a mean over images, and one value for each."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from srzoo.contracts import Degradation
 from srzoo.errors import ConfigError, UsageError
-from srzoo.seams import blaming, broken
+from srzoo.seams import blaming, check_image
 
 Pixels = NDArray[np.uint8]
 
@@ -87,9 +87,7 @@ class Chain:
             wanted = (*image.shape[:2], image.shape[2] // factor, image.shape[3] // factor)
             with blaming("degradation", name):
                 image = step.forward(image, draw)
-            if not isinstance(image, Tensor) or tuple(image.shape) != wanted:
-                made = "x".join(map(str, image.shape)) if isinstance(image, Tensor) else type(image).__name__
-                raise broken("degradation", name, f"made {made} where {'x'.join(map(str, wanted))} was due")
+            check_image("degradation", name, image, wanted)
         return image
 
     @torch.inference_mode()
